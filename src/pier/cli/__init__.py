@@ -1,0 +1,1 @@
+"""The program pier: commands, flags, formatting."""

@@ -1,0 +1,1 @@
+"""The program pierd: arguments, configuration and wiring."""

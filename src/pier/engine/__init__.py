@@ -1,0 +1,1 @@
+"""One machine: the services behind the API, their lifecycles and events."""

@@ -1,0 +1,1 @@
+"""HTTP words shared by both towers: frames, versions, headers."""

@@ -1,0 +1,1 @@
+"""Images at rest: tar reading, unpacking, pulling, importing, tags."""

@@ -1,0 +1,1 @@
+"""System calls and kernel objects, verbatim: no policy, imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Reading container logs: tail, follow, since, until."""

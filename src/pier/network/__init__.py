@@ -1,0 +1,1 @@
+"""Bridges, network namespaces, addresses and published ports."""

@@ -1,0 +1,1 @@
+"""From an OCI configuration to a running process: spawner, keeper, creator, init."""

@@ -1,0 +1,1 @@
+"""The only writer under the data root: records, blobs, layers, paths."""
