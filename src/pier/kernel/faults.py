@@ -1,0 +1,48 @@
+"""Named points at which a test makes the program die or a call fail: PIER_FAULTS="point=kill,other=ENOSPC,third=EIO@2".
+
+Without the variable a point costs one look into an empty table. `@N` fires at the Nth pass only, else at each.
+"""
+
+import errno
+import os
+import signal
+from dataclasses import dataclass
+
+
+@dataclass
+class Fault:
+    """What happens at a point: the signal number or errno, and at which pass (0: each)."""
+
+    kill: bool
+    number: int
+    at: int
+    passes: int = 0
+
+
+def parse(text: str) -> dict[str, Fault]:
+    """Parse the variable. Raises ValueError naming the part that is wrong."""
+    faults: dict[str, Fault] = {}
+    for part in filter(None, text.split(",")):
+        point, _, action = part.partition("=")
+        action, _, at = action.partition("@")
+        number = signal.SIGKILL if action == "kill" else getattr(errno, action, 0)
+        if not point or not number or not (at or "0").isdigit():
+            raise ValueError(f"PIER_FAULTS: {part!r} is not POINT=kill or POINT=ERRNO, with @N or without")
+        faults[point] = Fault(action == "kill", int(number), int(at or "0"))
+    return faults
+
+
+_faults = parse(os.environ.get("PIER_FAULTS", ""))
+
+
+def point(name: str) -> None:
+    """A named place: dies or raises OSError here if a fault asks for it."""
+    fault = _faults.get(name)
+    if fault is None:
+        return
+    fault.passes += 1
+    if fault.at not in (0, fault.passes):
+        return
+    if fault.kill:
+        os.kill(os.getpid(), fault.number)
+    raise OSError(fault.number, os.strerror(fault.number), name)

@@ -1,0 +1,75 @@
+"""Processes: pidfds, prctl(2), titles, and exit statuses."""
+
+import ctypes
+import os
+import signal
+
+from pier.kernel.libc import call, syscall
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME = 1, 4, 8, 15
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
+
+
+def pidfd_open(process: int) -> int:
+    """A descriptor that names the process for ever, even after its number is used again."""
+    return syscall("pidfd_open", process, 0)
+
+
+def pidfd_send_signal(pidfd: int, number: int) -> None:
+    """Send a signal to the process behind a pidfd. Raises ProcessLookupError when it is gone."""
+    signal.pidfd_send_signal(pidfd, number)
+
+
+def prctl(option: int, argument: int | bytes = 0) -> None:
+    """prctl(2) with one argument."""
+    call("prctl", option, argument, 0, 0, 0)
+
+
+def set_parent_death_signal(number: int) -> None:
+    """Ask for a signal when the parent dies; a change of credentials forgets it."""
+    prctl(PR_SET_PDEATHSIG, number)
+
+
+def set_dumpable(*, dumpable: bool) -> None:
+    """Whether others of this user may ptrace the process or open its descriptors (CVE-2016-9962)."""
+    prctl(PR_SET_DUMPABLE, int(dumpable))
+
+
+def set_no_new_privileges() -> None:
+    """From now on execve grants nothing more."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def set_keep_capabilities(*, keep: bool) -> None:
+    """Whether the permitted capabilities survive the change from root to another user."""
+    prctl(PR_SET_KEEPCAPS, int(keep))
+
+
+def set_subreaper() -> None:
+    """Orphans below this process become its children."""
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def set_name(name: str) -> None:
+    """The name that `ps -o comm` shows, at most 15 bytes."""
+    prctl(PR_SET_NAME, name.encode()[:15] + b"\0")
+
+
+class Title:
+    """The command line that `ps` shows, written over the arguments that the process was started with."""
+
+    def __init__(self) -> None:
+        with open("/proc/self/stat", "rb", buffering=0) as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+        self._start, self._end = int(fields[45]), int(fields[46])
+
+    def set(self, title: str) -> None:
+        """Show `title`, cut to the room there is."""
+        room = self._end - self._start
+        if room > 1:
+            ctypes.memmove(self._start, title.encode()[: room - 1].ljust(room, b"\0"), room)
+
+
+def exit_code(status: os.waitid_result) -> int:
+    """A shell's exit code of a waited-for process: its own, or 128 plus the signal that killed it."""
+    return status.si_status if status.si_code == os.CLD_EXITED else 128 + status.si_status
