@@ -23,17 +23,9 @@ fi
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 echo "making .venv from $lock"
 .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --retries 5 --require-hashes -r "$lock"
-# Programs are started from the source tree: a path file and three launchers need no build tools.
+# Programs run from the source tree: a path file and three launchers need no build tools.
 site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 echo "$PWD/src" >"$site/pier-source.pth"
-while read -r name module; do
-    # Not a "#!" line with the interpreter's path: the kernel cuts that at a space and at 127 bytes.
-    printf '#!/bin/sh\nexec "%s" -m %s "$@"\n' "$PWD/.venv/bin/python" "$module" >".venv/bin/$name"
-    chmod 755 ".venv/bin/$name"
-done <<'PROGRAMS'
-pier pier.cli.main
-pierd pier.daemon.main
-pier-runtime pier.runtime.main
-PROGRAMS
+scripts/launchers.sh "$PWD/.venv" "$PWD/src"
 rm -f .venv/.locked-*
 touch "$stamp"
