@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
@@ -36,7 +37,7 @@ class Settings:
 class Connection(RequestHandler):
     """aiohttp's connection with takeover, half-close and cancellation as Docker's clients need them."""
 
-    __slots__ = ("_early", "_early_paused", "_head", "half_closed", "settings", "watching")
+    __slots__ = ("_early", "_early_paused", "_head", "_newest_body", "half_closed", "settings", "watching")
 
     def __init__(self, manager: Any, settings: Settings, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -45,6 +46,7 @@ class Connection(RequestHandler):
         self.watching: asyncio.Task[Any] | None = None
         self.half_closed = False
         self._head = bytearray()
+        self._newest_body: StreamReader | None = None
         self._early: bytearray | None = None
         self._early_paused = False
 
@@ -58,7 +60,12 @@ class Connection(RequestHandler):
             self._head += data
             self._begin_request()
         else:
-            super().data_received(data)
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._messages:
+            self._newest_body = self._messages[-1][1]
 
     def _is_idle(self) -> bool:
         waiter = self._waiter
@@ -76,7 +83,7 @@ class Connection(RequestHandler):
         if end is not None:
             self._early = bytearray(received[end:])
             received = received[:end]
-        super().data_received(received)
+        self._parse(received)
 
     def _end_of_takeover(self, head_size: int) -> int | None:
         """Where a request ends that may take the connection over; None for any other, and for chunked bodies."""
@@ -107,10 +114,9 @@ class Connection(RequestHandler):
         self.half_closed = True
         if self._early is not None:
             return True
-        request = self._current_request
-        if request is not None:
-            return self.watching is None and request.content.is_eof()
-        return all(body.is_eof() for _, body in self._messages) and bool(self._messages)
+        answer_is_due = self._waiter is None or self._waiter.done()
+        body_is_whole = self._newest_body is None or self._newest_body.is_eof()
+        return answer_is_due and body_is_whole and not self._head and self.watching is None
 
     @property
     def ending(self) -> bool:

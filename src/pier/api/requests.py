@@ -34,12 +34,11 @@ class Request:
         connection: "Connection",
         version: tuple[int, ...],
         variables: Mapping[str, str],
-        query: str,
     ) -> None:
         self._raw = raw
         self.connection = connection
         self.method = raw.method
-        self.path = raw.message.path
+        self.path, _, query = raw.message.path.partition("?")
         self.version = version
         self.variables = variables
         self.query = Query(query)

@@ -77,15 +77,16 @@ class Server:
             elif isinstance(answer, Response):
                 writer.whole(answer)
             return delivered(keep_alive=writer.keep_alive and not isinstance(answer, Taken))
-        except (asyncio.CancelledError, ConnectionError):
-            raise
+        except ConnectionError:
+            connection.force_close()
+            return delivered(keep_alive=False)
         except Exception as error:
             return self._fail(error, raw, connection, writer)
         finally:
             connection.watching = None
 
     async def _handle(self, raw: BaseRequest, connection: Connection) -> Answer:
-        path, _, query = raw.message.path.partition("?")
+        path = raw.message.path.partition("?")[0]
         if raw.method == "OPTIONS":
             return empty(200)
         match = self._router.find(raw.method, path)
@@ -95,7 +96,7 @@ class Server:
             if connection.half_closed:
                 raise ConnectionResetError("the client has closed its connection")
             connection.watching = asyncio.current_task()
-        request = Request(raw, connection, version, match.variables, query)
+        request = Request(raw, connection, version, match.variables)
         return await match.route.handler(request, self._engine)
 
     def _fail(self, error: Exception, raw: BaseRequest, connection: Connection, writer: Writer) -> StreamResponse:
