@@ -1,0 +1,79 @@
+"""A container in memory: its record, and what lives only as long as the daemon (keeper, locks, waiters, execs)."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pier.engine.record import Record, State
+from pier.engine.restarts import Backoff, Policy
+
+if TYPE_CHECKING:
+    from pier.engine.pending import Pending
+    from pier.runtime.launch import Keeper
+
+Condition = Literal["not-running", "next-exit", "removed"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a wait learns: the exit code, and a message when the container could not be waited for properly."""
+
+    code: int
+    error: str = ""
+
+
+@dataclass(eq=False)
+class Container:
+    """One container. `lock` is held by whoever starts, ends, removes or mounts it; reads never take it."""
+
+    record: Record
+    keeper: "Keeper | None" = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiters: dict[Condition, list["asyncio.Future[Outcome]"]] = field(default_factory=dict)
+    pending: "list[Pending]" = field(default_factory=list)
+    execs: set[str] = field(default_factory=set)
+    backoff: Backoff = field(default_factory=Backoff)
+    restart: "asyncio.Task[None] | None" = None
+    held_back: bool = False  # AutoRemove and the restart policy wait while an explicit restart is under way
+    removal: bool = False
+
+    @property
+    def id(self) -> str:
+        """The full id."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """The name without a slash."""
+        return self.record.name
+
+    @property
+    def state(self) -> State:
+        """The state at this moment."""
+        return self.record.state
+
+    @property
+    def policy(self) -> Policy:
+        """The restart policy."""
+        wanted = self.record.host_config.RestartPolicy
+        return Policy(wanted.Name, wanted.MaximumRetryCount)
+
+    def attributes(self, **more: str) -> dict[str, str]:
+        """The attributes of its events: labels, image and name, then what the event adds."""
+        config = self.record.config
+        return {**(config.Labels or {}), "image": config.Image, "name": self.name, **more}
+
+    def wait_for(self, condition: Condition) -> "asyncio.Future[Outcome]":
+        """A future of the outcome; done already where the condition holds now."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        if condition == "not-running" and not self.state.running:
+            future.set_result(Outcome(self.state.exit_code))
+        else:
+            self.waiters.setdefault(condition, []).append(future)
+        return future
+
+    def tell(self, condition: Condition, outcome: Outcome) -> None:
+        """Answer those who wait for a condition."""
+        for future in self.waiters.pop(condition, []):
+            if not future.done():
+                future.set_result(outcome)
