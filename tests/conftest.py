@@ -1,0 +1,60 @@
+"""Fixtures for every suite, the choice of engines for `peer` tests, the skips that the machine makes necessary, and a summary."""
+
+import os
+import platform
+import shutil
+from collections import Counter
+
+import pytest
+
+from tests.support.fixtures import (
+    busybox_tar,
+    debian_tar,
+    dockerd,
+    engine,
+    free_subnet,
+    fresh_pierd,
+    leaks,
+    make_pierd,
+    pierd,
+    registry,
+)
+
+__all__ = [
+    "busybox_tar", "debian_tar", "dockerd", "engine", "free_subnet", "fresh_pierd", "leaks", "make_pierd", "pierd", "registry",
+]  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of `engine` runs on Pier, and marked `peer` on dockerd first: what the peer does is what is expected."""
+    if "engine" in metafunc.fixturenames:
+        both = metafunc.definition.get_closest_marker("peer") is not None
+        metafunc.parametrize("engine", ["dockerd", "pierd"] if both else ["pierd"], indirect=True, scope="module")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, with the reason."""
+    for item in items:
+        for marker, possible, reason in (
+            ("root", os.geteuid() == 0, "needs root"),
+            ("docker_cli", shutil.which("docker") is not None, "needs the docker command line"),
+            ("vm", os.environ.get("PIER_VM") == "1", "runs inside the virtual machine of `make test-vm`"),
+        ):
+            if item.get_closest_marker(marker) and not possible:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say on what the tests ran, and how many per suite."""
+    suites = Counter(
+        report.nodeid.split("/")[1]
+        for report in terminalreporter.getreports("passed")
+        if report.nodeid.startswith("tests/")
+    )
+    cgroups = "v2" if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else "v1"
+    terminalreporter.write_sep("-", "summary")
+    terminalreporter.write_line(
+        f"Linux {platform.release()}, cgroup {cgroups}, Python {platform.python_version()}, {os.cpu_count()} cores, "
+        f"docker {shutil.which('docker') or 'not there'}"
+    )
+    terminalreporter.write_line("passed: " + ", ".join(f"{suite} {count}" for suite, count in sorted(suites.items())))

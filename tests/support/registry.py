@@ -1,0 +1,46 @@
+"""Debian's docker-registry on a port that the kernel chooses, plain HTTP on loopback, for pulls and pushes."""
+
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.support.commands import wait_until
+
+CONFIGURATION = """\
+version: 0.1
+log: {{level: info, formatter: json, accesslog: {{disabled: true}}}}
+storage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}
+http: {{addr: "127.0.0.1:0"}}
+"""
+
+
+class Registry:
+    """A running registry; `address` is host:port."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="pier-registry-"))
+        (self.root / "config.yml").write_text(CONFIGURATION.format(root=self.root))
+        self.log_path = self.root / "log"
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                ["docker-registry", "serve", str(self.root / "config.yml")], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.address = ""
+        wait_until(self._listens, "docker-registry listens", seconds=30)
+
+    def _listens(self) -> bool:
+        log = self.log_path.read_text(errors="replace")
+        assert self.process.poll() is None, log
+        if found := re.search(r"listening on (127\.0\.0\.1:\d+)", log):
+            self.address = found[1]
+        return bool(found)
+
+    def close(self) -> None:
+        """End it and remove its data."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        shutil.rmtree(self.root, ignore_errors=True)
