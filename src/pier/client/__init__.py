@@ -1,1 +1,1 @@
-"""The client's side of the Engine API."""
+"""The client of the Engine API: addresses, contexts, HTTP on a plain socket, streams. No output, no policy."""

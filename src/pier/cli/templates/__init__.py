@@ -1,0 +1,1 @@
+"""Go's text/template as far as `--format` uses it: a lexer, a parser, an evaluator and Docker's functions."""

@@ -1,0 +1,125 @@
+"""How Go prints the values of a template: `%v` of strings, numbers, lists, maps and structs. Pure.
+
+JSON loses Go's types. What an object was in the daemon, a struct or a map, is told by the key that it stands under.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAPS = frozenset(
+    (
+        "Labels Ports Networks Volumes ExposedPorts PortBindings Options Sysctls Tmpfs Annotations DriverOpts StorageOpt "
+        "Data Containers Attributes AuxiliaryAddresses Status Runtimes IndexConfigs"
+    ).split()
+)
+POINTERS = frozenset(
+    (
+        "Health Healthcheck MemorySwappiness OomKillDisable PidsLimit Init IPAMConfig StopTimeout UsageData "
+        "ClusterVolume Descriptor ImageManifestDescriptor Swarm CpuRealtimePeriod"
+    ).split()
+)
+
+
+class Struct(dict[str, object]):
+    """A JSON object that was a Go struct: printed in its order, without names."""
+
+
+class NilList(list[object]):
+    """A null that was a slice."""
+
+
+class NilMap(dict[str, object]):
+    """A null that was a map."""
+
+
+class Row:
+    """An object of Docker's formatter: fields are computed when a template asks; `type_` is its name in errors."""
+
+    __slots__ = ("fields", "methods", "type_")
+
+    def __init__(
+        self,
+        type_: str,
+        fields: dict[str, Callable[[], object]],
+        methods: dict[str, Callable[[str], object]] | None = None,
+    ) -> None:
+        self.type_ = type_
+        self.fields = fields
+        self.methods = methods or {}
+
+    def json(self) -> dict[str, object]:
+        """All fields, by name, as `{{json .}}` shows them."""
+        return {name: self.fields[name]() for name in sorted(self.fields)}
+
+
+def typed(value: object, key: str = "", *, is_map: bool = False) -> object:
+    """Decoded JSON with Go's types guessed back, for printing."""
+    if isinstance(value, dict):
+        made = {name: typed(item, name) for name, item in value.items()}
+        return made if is_map or key in MAPS else Struct(made)
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    if value is None and key and key not in POINTERS:
+        return NilMap() if key in MAPS else NilList()
+    return value
+
+
+def show(value: object) -> str:
+    """Go's `%v`."""
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return show_float(value)
+    if isinstance(value, Struct):
+        return "{" + " ".join(show(item) for item in value.values()) + "}"
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{show(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, (list, tuple)):
+        return "[" + " ".join(show(item) for item in value) + "]"
+    if isinstance(value, Row):
+        return show(value.json())
+    return str(value)
+
+
+def show_float(value: float) -> str:
+    """Go's `%v` of a float64: the shortest form, with an exponent from 1e21."""
+    if value == int(value) and abs(value) < 1e21:
+        return str(int(value))
+    text = repr(value)
+    mantissa, mark, exponent = text.partition("e")
+    if not mark:
+        return text
+    sign = exponent[0] if exponent[0] in "+-" else "+"
+    return f"{mantissa.removesuffix('.0')}e{sign}{exponent.lstrip('+-').zfill(2)}"
+
+
+def plain(value: object) -> object:
+    """The value as JSON encodes it: nils are null again, rows are objects."""
+    if isinstance(value, (NilList, NilMap)):
+        return None
+    if isinstance(value, Row):
+        return plain(value.json())
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def encode(value: object) -> str:
+    """Compact JSON with the escapes of Go's encoder (`<`, `>`, `&`, U+2028, U+2029)."""
+    import json
+
+    text = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
+    if any(letter in text for letter in "<>&\u2028\u2029"):
+        for letter, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+            text = text.replace(letter, escape)
+        text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return text
