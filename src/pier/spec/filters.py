@@ -34,6 +34,10 @@ class Filters(dict[str, tuple[str, ...]]):
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             raise InvalidParameter("invalid filter") from None
 
+    def get(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:  # type: ignore[override]
+        """The values asked for `key`; empty when it is not limited."""
+        return super().get(key, default)
+
     def validate(self, accepted: Collection[str]) -> None:
         """Refuse a key that the endpoint does not know."""
         for key in self:
