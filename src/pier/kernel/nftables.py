@@ -1,0 +1,179 @@
+"""nftables two ways: whole rule sets as text through libnftables, map elements as packed messages of our own.
+
+Rules are laid once at start, where libnftables' 10 ms do not matter. Elements come and go with every container: one
+nfnetlink transaction adds or removes any number of them in 0.1 ms, without reading the table first.
+"""
+
+import ctypes
+import socket
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pier.kernel.netlink import (
+    NETLINK_NETFILTER,
+    NLM_F_CREATE,
+    Netlink,
+    NetlinkError,
+    Request,
+    attribute,
+    attributes,
+    nested,
+    text,
+)
+
+_SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
+_BATCH_BEGIN, _BATCH_END = 0x10, 0x11
+_NEWTABLE, _GETTABLE, _DELTABLE = 0, 1, 2
+_NEWSETELEM, _GETSETELEM, _DELSETELEM = 12, 13, 14
+_TABLE_NAME = 1
+_LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
+_LIST_ELEM = 1
+_ELEM_KEY, _ELEM_DATA, _ELEM_KEY_END = 1, 2, 10
+_DATA_VALUE = 1
+_NFPROTO_IPV4 = 2
+_GENERIC = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource
+_MESSAGE_LIMIT = 60_000  # an attribute's length has 16 bits
+
+_BEGIN = Request(_BATCH_BEGIN, 0, _GENERIC.pack(socket.AF_UNSPEC, 0, _SUBSYSTEM))
+_END = Request(_BATCH_END, 0, _GENERIC.pack(socket.AF_UNSPEC, 0, _SUBSYSTEM))
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element: the map's name, its packed key (an interval when `key_end` is set) and its packed value."""
+
+    map: str
+    key: bytes
+    value: bytes = b""
+    key_end: bytes = b""
+
+
+class LibraryError(OSError):
+    """libnftables is missing or refused a rule set."""
+
+
+def run_commands(commands: str) -> None:
+    """Apply a text of nft commands in one transaction, in the calling thread's network namespace."""
+    library = _library()
+    context = library.nft_ctx_new(0)
+    if not context:
+        raise LibraryError(12, "nft_ctx_new failed")
+    try:
+        library.nft_ctx_buffer_output(context)
+        library.nft_ctx_buffer_error(context)
+        if library.nft_run_cmd_from_buffer(context, commands.encode()) != 0:
+            words = library.nft_ctx_get_error_buffer(context) or b""
+            raise LibraryError(22, "nftables: " + words.decode(errors="replace").strip())
+    finally:
+        library.nft_ctx_free(context)
+
+
+def _library() -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL("libnftables.so.1")
+    except OSError as error:
+        raise LibraryError(2, "libnftables.so.1 is not installed (Debian's package libnftables1)") from error
+    library.nft_ctx_new.restype = ctypes.c_void_p
+    library.nft_ctx_new.argtypes = (ctypes.c_uint32,)
+    for name in ("nft_ctx_free", "nft_ctx_buffer_output", "nft_ctx_buffer_error", "nft_ctx_get_error_buffer"):
+        getattr(library, name).argtypes = (ctypes.c_void_p,)
+    library.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
+    library.nft_run_cmd_from_buffer.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+    return library
+
+
+class Table:
+    """Elements of the maps of one table (family ip) in the network namespace of the thread that opens it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._netlink = Netlink(NETLINK_NETFILTER)
+
+    def close(self) -> None:
+        """Close the socket; the table stays."""
+        self._netlink.close()
+
+    def exists(self) -> bool:
+        """Tell whether the kernel has the table."""
+        request = Request(_kind(_GETTABLE), 0, _generic() + text(_TABLE_NAME, self.name))
+        try:
+            self._netlink.request(request)
+        except NetlinkError as error:
+            if error.errno == 2:
+                return False
+            raise
+        return True
+
+    def delete(self) -> None:
+        """Remove the table with all it holds; one that is gone is no error."""
+        request = Request(_kind(_DELTABLE), 0, _generic() + text(_TABLE_NAME, self.name))
+        try:
+            self._netlink.transaction(_BEGIN, (request,), _END)
+        except NetlinkError as error:
+            if error.errno != 2:
+                raise
+
+    def change(self, *, add: Sequence[Element] = (), remove: Sequence[Element] = ()) -> None:
+        """Remove and add elements in one transaction: all or, on an error, nothing."""
+        requests = [*self._requests(_DELSETELEM, remove, 0), *self._requests(_NEWSETELEM, add, NLM_F_CREATE)]
+        if requests:
+            self._netlink.transaction(_BEGIN, requests, _END)
+
+    def elements(self, map_name: str) -> list[Element]:
+        """Return every element of a map."""
+        body = _generic() + text(_LIST_TABLE, self.name) + text(_LIST_SET, map_name)
+        found: list[Element] = []
+        for _, answer in self._netlink.dump(Request(_kind(_GETSETELEM), 0, body)):
+            for kind, payload in attributes(answer, _GENERIC.size):
+                if kind == _LIST_ELEMENTS:
+                    found.extend(_parse_element(map_name, item) for _, item in attributes(payload))
+        return found
+
+    def _requests(self, kind: int, elements: Iterable[Element], flags: int) -> Iterable[Request]:
+        by_map: dict[str, list[bytes]] = {}
+        for element in elements:
+            by_map.setdefault(element.map, []).append(_pack_element(element, with_value=kind == _NEWSETELEM))
+        for map_name, packed in by_map.items():
+            head = _generic() + text(_LIST_TABLE, self.name) + text(_LIST_SET, map_name)
+            for piece in _pieces(packed):
+                yield Request(_kind(kind), flags, head + nested(_LIST_ELEMENTS, *piece))
+
+
+def _pieces(packed: list[bytes]) -> Iterable[list[bytes]]:
+    piece: list[bytes] = []
+    size = 0
+    for item in packed:
+        if piece and size + len(item) > _MESSAGE_LIMIT:
+            yield piece
+            piece, size = [], 0
+        piece.append(item)
+        size += len(item)
+    if piece:
+        yield piece
+
+
+def _kind(message: int) -> int:
+    return _SUBSYSTEM << 8 | message
+
+
+def _generic() -> bytes:
+    return _GENERIC.pack(_NFPROTO_IPV4, 0, 0)
+
+
+def _pack_element(element: Element, *, with_value: bool) -> bytes:
+    parts = [nested(_ELEM_KEY, attribute(_DATA_VALUE, element.key))]
+    if element.key_end:
+        parts.append(nested(_ELEM_KEY_END, attribute(_DATA_VALUE, element.key_end)))
+    if with_value and element.value:
+        parts.append(nested(_ELEM_DATA, attribute(_DATA_VALUE, element.value)))
+    return nested(_LIST_ELEM, *parts)
+
+
+def _parse_element(map_name: str, item: bytes) -> Element:
+    values = dict(attributes(item))
+
+    def value(kind: int) -> bytes:
+        return dict(attributes(values.get(kind, b""))).get(_DATA_VALUE, b"")
+
+    return Element(map_name, value(_ELEM_KEY), value(_ELEM_DATA), value(_ELEM_KEY_END))
