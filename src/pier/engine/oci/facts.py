@@ -1,0 +1,87 @@
+"""What `configure` must know of one container and of the daemon's settings; gathered by the start path, never read here."""
+
+from dataclasses import dataclass, field
+
+from pier.runtime.accounts import Accounts
+from pier.spec.containers import ContainerConfig, HostConfig, Mount, Ulimit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The daemon's own defaults for containers."""
+
+    shm_size: int = 64 << 20
+    ipc_mode: str = "private"
+    cgroupns_mode: str = ""  # "" means Docker's default for the cgroup version
+    no_new_privileges: bool = False
+    init: bool = False
+    seccomp_profile: str = ""  # a JSON profile's text, "unconfined", or "" for the built-in one
+    ulimits: tuple[Ulimit, ...] = ()
+    runtimes: frozenset[str] = frozenset({"pier", "runc"})
+    default_runtime: str = "runc"
+    log_drivers: frozenset[str] = frozenset({"json-file", "none"})
+    default_log_driver: str = "json-file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A mount whose source is known: a directory of the host, a volume's directory, or nothing for a tmpfs.
+
+    `type` is bind, volume or tmpfs; `propagation` a word of mount(8) or ""; `request` the options of `--mount`.
+    """
+
+    type: str
+    destination: str
+    source: str = ""
+    writable: bool = True
+    propagation: str = ""
+    request: Mount | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Namespaces taken from other containers, as paths below /proc (`/proc/4711/ns/net`)."""
+
+    network: str = ""
+    ipc: str = ""
+    pid: str = ""
+    shm: str = ""  # the other container's /dev/shm, as a path the runtime opens in that container's root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceNode:
+    """A device of the host: what stat(2) says of it."""
+
+    path: str
+    type: str  # b or c
+    major: int
+    minor: int
+    mode: int = 0o666
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerFacts:
+    """One container, ready to be started."""
+
+    id: str
+    config: ContainerConfig
+    host_config: HostConfig
+    path: str
+    args: tuple[str, ...]
+    root: str
+    cgroup: str
+    accounts: Accounts
+    hosts_path: str
+    hostname_path: str
+    resolv_conf_path: str
+    mounts: tuple[Attached, ...] = ()
+    joined: Joined = field(default_factory=Joined)
+    init_path: str = ""  # the host's tini, for --init
+    link_environment: tuple[str, ...] = ()  # variables of --link
+    devices: dict[str, tuple[DeviceNode, ...]] = field(default_factory=dict)  # PathOnHost → nodes (a directory has several)
+    host_devices: tuple[DeviceNode, ...] = ()  # every device of /dev, for --privileged
+    block_devices: dict[str, tuple[int, int]] = field(default_factory=dict)  # path of a Blkio… entry → major, minor
+    shared_sources: dict[str, str] = field(default_factory=dict)  # bind source → "shared", "slave" or "" of its mount
+    seccomp_profile: str = ""  # text of a custom profile when SecurityOpt names one
