@@ -1,4 +1,6 @@
-"""Digests of content (OCI image-spec, descriptor.md): a grammar checked in one place, so that a digest can be used as a file's name."""
+"""Digests of content (OCI image-spec, descriptor.md): a grammar checked in one place, so that a digest can be used as
+a file's name.
+"""
 
 import re
 from hashlib import sha256

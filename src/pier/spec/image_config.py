@@ -1,7 +1,8 @@
-"""The configuration of an image (OCI image-spec config.md, Docker's image JSON): typed, bounded, and blind to keys that an image must not set.
+"""The configuration of an image (OCI image-spec config.md, Docker's image JSON): typed, bounded, and blind to keys
+that an image must not set.
 
-An image says what its program needs; it never says what the host grants: keys such as `HostConfig` or `Privileged` are not read (CVE-2014-6408),
-and labels under our own prefix are dropped (CVE-2026-53488).
+An image says what its program needs; it never says what the host grants: keys such as `HostConfig` or `Privileged`
+are not read (CVE-2014-6408), and labels under our own prefix are dropped (CVE-2026-53488).
 """
 
 from typing import Annotated
@@ -15,7 +16,7 @@ MAX_BYTES = 8 << 20
 MAX_LAYERS = 500
 OWN_LABELS = "io.pier."
 
-Count = Annotated[int, msgspec.Meta(ge=-(1 << 63), lt=1 << 63)]
+Count = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 Nothing = dict[str, object] | None
 
 
@@ -125,3 +126,8 @@ def parse(raw: bytes) -> ImageConfig:
     for diff_id in config.diff_ids:
         digests.check(diff_id)
     return config
+
+
+def render(config: ImageConfig) -> bytes:
+    """The JSON of a configuration of our own making, without the keys that say nothing."""
+    return msgspec.json.encode(config)

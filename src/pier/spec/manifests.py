@@ -1,7 +1,7 @@
 """Manifests and indexes (OCI image-spec, Docker's schema 2): read strictly, so that a document is one thing only.
 
-A document that could be read as both a manifest and an index, or whose own media type is not the one it was served with, is refused
-(CVE-2021-41190).
+A document that could be read as both a manifest and an index, or whose own media type is not the one it was served
+with, is refused (CVE-2021-41190).
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,10 @@ class PlatformField(msgspec.Struct, omit_defaults=True):
 
 
 class Descriptor(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What something is, how large it is, and its digest. `urls` are not read: Pier fetches from the image's own registry only."""
+    """What something is, how large it is, and its digest.
+
+    `urls` are not read: Pier fetches from the image's own registry only.
+    """
 
     media_type: str
     digest: str
@@ -105,7 +108,9 @@ def parse(raw: bytes, media_type: str) -> Manifest | Index:
 
 def _kind(shape: _Shape, served: str) -> type[Manifest] | type[Index]:
     if served.startswith(_SCHEMA_1) or shape.schema_version == 1 or shape.fs_layers is not None:
-        raise InvalidParameter("Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed")
+        raise InvalidParameter(
+            "Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed"
+        )
     if shape.schema_version != 2:
         raise InvalidParameter(f"unsupported schema version {shape.schema_version}")
     if shape.manifests is not None and (shape.layers is not None or shape.config is not None):
@@ -126,7 +131,9 @@ def _check(document: Manifest | Index) -> None:
         return
     digests.check(document.config.digest)
     if document.config.media_type not in (DOCKER_CONFIG, OCI_CONFIG):
-        raise InvalidParameter(f'encountered remote "{document.config.media_type[:80]}"(unknown) when fetching an image configuration')
+        raise InvalidParameter(
+            f'encountered remote "{document.config.media_type[:80]}"(unknown) when fetching an image configuration'
+        )
     for layer in document.layers:
         digests.check(layer.digest)
         if layer.media_type not in _LAYERS:

@@ -1,4 +1,6 @@
-"""Platforms (`linux/arm64/v8`): the grammar and the aliases of containerd's platforms package, and which image runs where."""
+"""Platforms (`linux/arm64/v8`): the grammar and the aliases of containerd's platforms package, and which image runs
+where.
+"""
 
 import os
 import re
@@ -8,7 +10,9 @@ from pier.spec.errors import InvalidParameter
 
 _COMPONENT = r"^[A-Za-z0-9_-]+$"
 _GRAMMAR = re.compile(r"[A-Za-z0-9_-]+\Z")
-_SYSTEMS = frozenset({"linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "solaris", "plan9", "android", "aix"})
+_SYSTEMS = frozenset(
+    {"linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "solaris", "plan9", "android", "aix"}
+)
 _ARCHITECTURES = {
     "x86_64": ("amd64", ""),
     "x86-64": ("amd64", ""),
@@ -22,7 +26,23 @@ _ARCHITECTURES = {
     "i586": ("386", ""),
     "i686": ("386", ""),
 }
-_KNOWN = frozenset({"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "ppc64", "ppc64le", "riscv64", "s390x", "wasm"})
+_KNOWN = frozenset(
+    {
+        "386",
+        "amd64",
+        "arm",
+        "arm64",
+        "loong64",
+        "mips",
+        "mips64",
+        "mips64le",
+        "ppc64",
+        "ppc64le",
+        "riscv64",
+        "s390x",
+        "wasm",
+    }
+)
 # What else a machine runs, in order of preference.
 _ALSO_RUNS = {
     ("arm64", ""): (("arm", "v8"), ("arm", "v7"), ("arm", "v6"), ("arm", "v5")),
@@ -74,11 +94,17 @@ def host() -> Platform:
 
 
 def parse(text: str) -> Platform:
-    """Read `os`, `arch`, `os/arch` or `os/arch/variant`; what is missing is the host's. InvalidParameter in containerd's words."""
+    """Read `os`, `arch`, `os/arch` or `os/arch/variant`; what is missing is the host's.
+
+    InvalidParameter in containerd's words.
+    """
     parts = text.split("/")
     for part in parts:
         if not _GRAMMAR.match(part):
-            raise InvalidParameter(f'"{part[:80]}" is an invalid component of "{text[:80]}": platform specifier component must match "{_COMPONENT}"')
+            raise InvalidParameter(
+                f'"{part[:80]}" is an invalid component of "{text[:80]}": '
+                f'platform specifier component must match "{_COMPONENT}"'
+            )
     if len(parts) == 1:
         return _parse_single(text)
     if len(parts) > 3:

@@ -1,6 +1,7 @@
 """Names of images (distribution/reference): the grammar, Docker's short forms and Docker's error texts.
 
-`ubuntu` means `docker.io/library/ubuntu:latest`; a first component with a dot, a colon, an upper-case letter or named `localhost` is a registry.
+`ubuntu` means `docker.io/library/ubuntu:latest`; a first component with a dot, a colon, an upper-case letter or named
+`localhost` is a registry.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The paths under a data root. Pure words, but for `prepare`, which makes the directories with their modes.
 
-Nothing here trusts a name that came from outside: ids and digests are checked by the grammar before they become a path (CVE-2014-9358,
-CVE-2024-3727).
+Nothing here trusts a name that came from outside: ids and digests are checked by the grammar before they become a
+path (CVE-2014-9358, CVE-2024-3727).
 """
 
 import os
@@ -27,9 +27,12 @@ class Layout:
         self.tmp = data_root / "tmp"
 
     def prepare(self) -> None:
-        """Make the directories that are missing. The root is 0710: a host user never reaches a setuid file of a layer (CVE-2021-41091)."""
+        """Make the directories that are missing.
+
+        The root is 0710: a host user never reaches a setuid file of a layer (CVE-2021-41091).
+        """
         self.root.mkdir(parents=True, exist_ok=True, mode=0o710)
-        os.chmod(self.root, 0o710)
+        os.chmod(self.root, 0o710)  # noqa: S103
         for directory in (self.root / "blobs", self.blobs, self.layers, self.containers, self.volumes, self.tmp):
             directory.mkdir(exist_ok=True, mode=0o710)
         os.chmod(self.tmp, 0o700)

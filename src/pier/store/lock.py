@@ -4,6 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from pier.spec.errors import Conflict
 
@@ -11,7 +12,9 @@ _NAME = "pier.lock"
 
 
 class Lock:
-    """Holds a data root for this process; a second holder is refused with Conflict, which names the first by its process id."""
+    """Holds a data root for this process; a second holder is refused with Conflict, which names the first by its
+    process id.
+    """
 
     def __init__(self, data_root: Path) -> None:
         self._fd = os.open(data_root / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -30,8 +33,10 @@ class Lock:
             os.close(self._fd)
             self._fd = -1
 
-    def __enter__(self) -> "Lock":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()

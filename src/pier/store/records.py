@@ -1,12 +1,13 @@
 """The daemon's durable memory: documents by kind and key in one SQLite file, written by one thread.
 
-*Theory of operation.* `write` puts its changes on a queue and returns a future. The writer thread takes everything that waits, gives each caller's
-changes a savepoint, commits them all at once and then tells the callers: one fsync of the write-ahead log serves all who came while the last one
-ran (group commit). A caller who was told «done» finds the change after a power loss (`synchronous=FULL`).
+*Theory of operation.* `write` puts its changes on a queue and returns a future. The writer thread takes everything
+that waits, gives each caller's changes a savepoint, commits them all at once and then tells the callers: one fsync of
+the write-ahead log serves all who came while the last one ran (group commit). A caller who was told «done» finds the
+change after a power loss (`synchronous=FULL`).
 
-A full disk must not make the daemon forget what runs. `Room` therefore holds some megabytes; when a commit finds no space the room is given back
-and from then on spent only on changes of documents that exist and on deletions. New documents are refused with NoSpace until the room could be
-taken again.
+A full disk must not make the daemon forget what runs. `Room` therefore holds some megabytes; when a commit finds no
+space the room is given back and from then on spent only on changes of documents that exist and on deletions. New
+documents are refused with NoSpace until the room could be taken again.
 """
 
 import queue
@@ -85,7 +86,10 @@ class Records:
             return {key: bytes(document) for key, document in rows}
 
     def write(self, *changes: Change) -> Future[None]:
-        """Make the changes durable, all or none. The future raises NoSpace on a full disk and SystemFailure on a failing one."""
+        """Make the changes durable, all or none.
+
+        The future raises NoSpace on a full disk and SystemFailure on a failing one.
+        """
         request = _Request(changes, Future())
         request.done.set_running_or_notify_cancel()  # a caller that stops waiting does not take its change back
         with self._closing:
@@ -205,4 +209,3 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
 
 def _is_full(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-

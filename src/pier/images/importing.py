@@ -1,0 +1,116 @@
+"""`docker import`: a tar of a root file system becomes an image of one layer, unpacked while it comes in."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pier.images import instructions
+from pier.images.feeding import Feed
+from pier.images.images import Images
+from pier.images.layers import Layer, Workspace
+from pier.images.workers import Job, Outcome, Worker
+from pier.spec import image_config, platforms, references
+from pier.spec.errors import InvalidParameter
+from pier.spec.image_config import History, ImageConfig, RootFs, RunConfig
+from pier.spec.references import Reference
+
+
+async def import_(
+    source: AsyncIterator[bytes],
+    *,
+    images: Images,
+    repository: str = "",
+    tag: str = "",
+    message: str = "",
+    changes: Sequence[str] = (),
+    platform: str = "",
+) -> str:
+    """Make an image of the tar that `source` gives, named `repository:tag` unless that is empty; the image's id.
+
+    Names, changes and platform are checked before a byte is read. Raises InvalidParameter for a broken archive;
+    nothing is left behind.
+    """
+    names = [_name(repository, tag)] if repository else []
+    run_config = instructions.apply(RunConfig(), changes)
+    target = platforms.parse(platform) if platform else platforms.host()
+    layer = await unpack_stream(source, images)
+    try:
+        raw = render(run_config, [layer.diff_id], target, message or "Imported from -")
+        image, _ = await asyncio.to_thread(images.add, raw, names=names)
+    finally:
+        images.layers.release([layer.diff_id])
+        await asyncio.to_thread(images.collect, [layer.diff_id])
+    return image.id
+
+
+def _name(repository: str, tag: str) -> Reference:
+    reference = references.parse_with_tag(repository, tag)
+    if reference.digest is not None:
+        raise InvalidParameter("cannot import digest reference")
+    return reference
+
+
+def render(run_config: RunConfig, diff_ids: list[str], platform: platforms.Platform, message: str) -> bytes:
+    """The configuration of an image that was made just now, of layers without a history."""
+    created = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    history = [History(created=created, comment=message)]
+    config = ImageConfig(
+        architecture=platform.architecture,
+        os=platform.os,
+        variant=platform.variant,
+        config=run_config,
+        rootfs=RootFs(diff_ids=diff_ids),
+        history=history,
+        created=created,
+        comment=message,
+    )
+    return image_config.render(config)
+
+
+async def unpack_stream(source: AsyncIterator[bytes], images: Images) -> Layer:
+    """Unpack a tar, plain or compressed, into a layer, which is held for the caller; its blob is kept as gzip or
+    zstd.
+    """
+    blob_path = images.layout.tmp / f"blob-new-{os.urandom(12).hex()}"
+    with contextlib.ExitStack() as stack:
+        workspace = stack.enter_context(images.layers.workspace())
+        blob = os.open(blob_path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        stack.callback(_discard, blob_path, blob)
+        feed = Feed()
+        stack.callback(feed.end)
+        job = Job(layer=True, keep=True)
+        worker = Worker.start(job, stream=feed.reader, directory=workspace.directory, blob=blob)
+        feed.started()
+        outcome = await _run(worker, feed, source)
+        return await asyncio.to_thread(_adopt, images, workspace, outcome, blob, blob_path)
+
+
+async def _run(worker: Worker, feed: Feed, source: AsyncIterator[bytes]) -> Outcome:
+    waiting = asyncio.create_task(worker.outcome())
+    try:
+        await feed.send(source)
+        feed.end()
+        return await waiting
+    except BaseException:
+        worker.stop()
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            await waiting
+        raise
+
+
+def _adopt(images: Images, workspace: Workspace, outcome: Outcome, blob: int, path: Path) -> Layer:
+    known = images.layers.hold(outcome.diff_id)
+    if known is not None:
+        return known
+    images.blobs.adopt(path, blob, outcome.blob)
+    layer = Layer(outcome.diff_id, outcome.blob, outcome.blob_size, outcome.codec or "gzip", outcome.size)
+    return images.layers.adopt(workspace, layer)
+
+
+def _discard(path: Path, fd: int) -> None:
+    os.close(fd)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
