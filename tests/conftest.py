@@ -1,4 +1,4 @@
-"""Fixtures for every suite, the choice of engines for `peer` tests, the skips that the machine makes necessary, and a summary."""
+"""Fixtures for every suite, the choice of engines for `peer` tests, skips that the machine makes necessary, a summary."""
 
 import os
 import platform
@@ -21,8 +21,17 @@ from tests.support.fixtures import (
 )
 
 __all__ = [
-    "busybox_tar", "debian_tar", "dockerd", "engine", "free_subnet", "fresh_pierd", "leaks", "make_pierd", "pierd", "registry",
-]  # fmt: skip
+    "busybox_tar",
+    "debian_tar",
+    "dockerd",
+    "engine",
+    "free_subnet",
+    "fresh_pierd",
+    "leaks",
+    "make_pierd",
+    "pierd",
+    "registry",
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,4 +1,4 @@
-"""A small HTTP client for an engine's unix socket, independent of the product's own: the standard library's on another socket."""
+"""A small HTTP client for an engine's unix socket, independent of the product's own."""
 
 import http.client
 import json

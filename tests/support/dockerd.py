@@ -1,4 +1,4 @@
-"""The peer: Debian's dockerd on roots and a bridge of its own, without iptables, so that the host's own engine is not touched."""
+"""The peer: Debian's dockerd on its own roots and bridge, without iptables: the host's own engine is not touched."""
 
 import contextlib
 import shutil
@@ -13,7 +13,7 @@ from tests.support.subnets import subnet
 
 
 class Dockerd(Engine):
-    """A dockerd with its own containerd. Published ports are served by its proxy, since it may not write to iptables here."""
+    """A dockerd with its own containerd. Published ports are served by its proxy (no iptables here)."""
 
     kind = "dockerd"
 
@@ -36,10 +36,27 @@ class Dockerd(Engine):
     def command(self) -> list[str]:
         program = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin") or "dockerd"
         return [
-            program, "--data-root", str(self.data_root), "--exec-root", str(self.exec_root), "--pidfile", str(self.root / "pid"),
-            "-H", self.host, "--config-file", str(self.root / "daemon.json"), "--bridge", self.bridge, "--iptables=false",
-            "--ip6tables=false", "--log-level", "error", "--shutdown-timeout", "2", *self.flags,
-        ]  # fmt: skip
+            program,
+            "--data-root",
+            str(self.data_root),
+            "--exec-root",
+            str(self.exec_root),
+            "--pidfile",
+            str(self.root / "pid"),
+            "-H",
+            self.host,
+            "--config-file",
+            str(self.root / "daemon.json"),
+            "--bridge",
+            self.bridge,
+            "--iptables=false",
+            "--ip6tables=false",
+            "--log-level",
+            "error",
+            "--shutdown-timeout",
+            "2",
+            *self.flags,
+        ]
 
     def close(self) -> None:
         """Remove its containers, stop it and its containerd, and its bridge."""

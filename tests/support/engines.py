@@ -1,4 +1,4 @@
-"""What tests ask of an engine, whichever it is: the docker command line, the API, images, and an end without remains."""
+"""What tests ask of an engine, whichever it is: docker command line, API, images, and an end without remains."""
 
 import contextlib
 import os

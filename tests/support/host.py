@@ -1,4 +1,4 @@
-"""What the kernel holds: mounts, links, cgroups, nftables tables and processes, read so that two moments can be compared."""
+"""What the kernel holds: mounts, links, cgroups, nftables tables, processes; two moments can be compared."""
 
 import os
 import shutil

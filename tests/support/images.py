@@ -11,7 +11,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pier-t
 
 
 def make_busybox(target: Path) -> Path:
-    """Write a tar of Debian's static busybox with its applets as links, root's passwd entry and the usual directories."""
+    """Write a tar of Debian's static busybox with its applets as links, passwd, group and the usual directories."""
     busybox = shutil.which("busybox")
     assert busybox, "busybox-static is not installed"
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
@@ -37,7 +37,7 @@ def make_busybox(target: Path) -> Path:
 
 
 def make_debian() -> Path:
-    """Give the path of a Debian 12 root file system, made by mmdebstrap from the mirror that apt uses here, and kept."""
+    """Give the path of a Debian 12 root file system, made by mmdebstrap from apt's mirror, and kept."""
     target = CACHE / "debian-bookworm-2.tar"
     if not target.exists():
         CACHE.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Our own daemon for tests: own roots, own bridge address, and proof at its end that nothing of it stayed in the kernel."""
+"""Our own daemon for tests: own roots, own bridge, and proof at its end that nothing of it stayed in the kernel."""
 
 import contextlib
 import hashlib
@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.support import host
-from tests.support.commands import wait_until
+from tests.support.commands import run, wait_until
 from tests.support.engines import Engine
 from tests.support.subnets import subnet
 
@@ -35,9 +35,21 @@ class Pierd(Engine):
         bridge = [] if {"--bridge", "--bip", "-b"} & given else ["--bip", self.bip]
         configuration = [] if "--config-file" in given else ["--config-file", str(self.root / "pierd.json")]
         return [
-            sys.executable, "-m", "pier.daemon.main", "--data-root", str(self.data_root), "--exec-root", str(self.exec_root),
-            "--pidfile", str(self.root / "pid"), "-H", self.host, *configuration, *bridge, *self.flags,
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "pier.daemon.main",
+            "--data-root",
+            str(self.data_root),
+            "--exec-root",
+            str(self.exec_root),
+            "--pidfile",
+            str(self.root / "pid"),
+            "-H",
+            self.host,
+            *configuration,
+            *bridge,
+            *self.flags,
+        ]
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ) | {"PYTHONPATH": str(SOURCE), host.MARK: str(self.root)}
@@ -102,8 +114,6 @@ class Pierd(Engine):
                 break
 
     def _remove_network(self, left: host.Holdings) -> None:
-        from tests.support.commands import run
-
         for link in sorted(left.links):
             run(["ip", "link", "delete", link])
         for table in sorted(left.tables):

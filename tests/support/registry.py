@@ -26,9 +26,12 @@ class Registry:
         self.log_path = self.root / "log"
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                ["docker-registry", "serve", str(self.root / "config.yml")], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                ["docker-registry", "serve", str(self.root / "config.yml")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         self.address = ""
         wait_until(self._listens, "docker-registry listens", seconds=30)
 

@@ -1,4 +1,4 @@
-"""Addresses for bridges of tests: /24 networks under 172.29.0.0/16, each held by a locked file while its taker lives."""
+"""Addresses for bridges of tests: /24 networks under 172.29.0.0/16, each held by a locked file."""
 
 import fcntl
 import os

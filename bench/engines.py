@@ -1,0 +1,121 @@
+"""The two engines of the bench, each with its own roots and network namespace, so that firewall rules do not meet."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from tests.support.commands import run
+from tests.support.engines import Engine
+from tests.support.host import MARK
+from tests.support.pierd import SOURCE, Pierd
+
+IN_OWN_NETWORK = ("unshare", "--net", "--", "/bin/sh", "-c", 'ip link set lo up; exec "$@"', "sh")
+BIP = "10.213.7.1/22"
+
+
+class BenchPierd(Pierd):
+    """Pier as `make run` starts it, but for its roots."""
+
+    def command(self) -> list[str]:
+        return [
+            *IN_OWN_NETWORK,
+            sys.executable,
+            "-m",
+            "pier.daemon.main",
+            "--data-root",
+            str(self.data_root),
+            "--exec-root",
+            str(self.exec_root),
+            "--pidfile",
+            str(self.root / "pid"),
+            "-H",
+            self.host,
+            "--config-file",
+            str(self.root / "pierd.json"),
+            "--bip",
+            BIP,
+        ]
+
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ) | {"PYTHONPATH": str(SOURCE), MARK: str(self.root)}
+
+    def processes(self) -> list[int]:
+        """Every process that Pier keeps: daemon, spawner, waiting pairs, keepers, helpers."""
+        return engine_processes(str(self.root))
+
+    def daemon_processes(self) -> list[int]:
+        """The daemon and the spawner alone."""
+        return [self.pid, *children(self.pid)]
+
+
+class BenchDockerd(Engine):
+    """dockerd with its defaults: iptables, a proxy per port, its own containerd."""
+
+    kind = "dockerd"
+
+    def command(self) -> list[str]:
+        (self.root / "daemon.json").write_text("{}")
+        program = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin") or "dockerd"
+        return [
+            *IN_OWN_NETWORK,
+            program,
+            "--data-root",
+            str(self.data_root),
+            "--exec-root",
+            str(self.exec_root),
+            "--pidfile",
+            str(self.root / "pid"),
+            "-H",
+            self.host,
+            "--config-file",
+            str(self.root / "daemon.json"),
+            "--bip",
+            BIP,
+            "--log-level",
+            "error",
+        ]
+
+    def processes(self) -> list[int]:
+        """dockerd, containerd and the shims."""
+        return engine_processes(str(self.root))
+
+    def close(self) -> None:
+        """Remove its containers, end it and its helpers, unmount and remove its roots."""
+        if self.process:
+            self.remove_containers()
+            self.stop(seconds=90)
+        for mount in _mounts_below(self.root):
+            run(["umount", "-l", mount])
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def engine_processes(root: str) -> list[int]:
+    """Processes of an engine on `root` that are not inside a container: they see the host's process ids."""
+    own = os.stat("/proc/self/ns/pid").st_ino
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            words = Path("/proc", entry, "cmdline").read_bytes() + Path("/proc", entry, "environ").read_bytes()
+            inside = os.stat(f"/proc/{entry}/ns/pid").st_ino != own
+        except OSError:
+            continue
+        if root.encode() in words and not inside and not words.startswith((b"docker\0", b"sh\0")):
+            found.append(int(entry))
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """Direct children of a process."""
+    try:
+        return [int(child) for task in os.listdir(f"/proc/{pid}/task")
+                for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()]  # fmt: skip
+    except OSError:
+        return []
+
+
+def _mounts_below(root: Path) -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return sorted((line.split()[4] for line in lines if line.split()[4].startswith(f"{root}/")), reverse=True)
