@@ -1,7 +1,7 @@
 """Flags from tables of text, and a parser that behaves like the one Docker uses (spf13/pflag).
 
 A table has one flag a line, as `--help` shows it: `-a, --all   help` or `-f, --filter filter   help`; a line that
-starts with ten blanks continues the one above, and `|` stands for a line break in the help. The word after the
+starts with ten blanks continues the one above; in the help `|` is a line break and `¦` a bar. The word after the
 name is the type; without one the flag is a bool. `!` before the name hides a flag from the help.
 """
 
@@ -57,7 +57,7 @@ def _read_row(line: str) -> Flag:
     words = left.lstrip("!").replace(",", "").split()
     short = words.pop(0)[1:] if not words[0].startswith("--") else ""
     name = words.pop(0)[2:]
-    return Flag(name, short, words[0] if words else "bool", help_.strip().replace("|", "\n"), hidden=hidden)
+    return Flag(name, short, words[0] if words else "bool", help_.strip().replace("|", "\n").replace("¦", "|"), hidden=hidden)
 
 
 class Parsed:

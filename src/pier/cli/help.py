@@ -70,6 +70,8 @@ SHOWN_TYPES = {
     "swap": "bytes",
     "host": "list",
     "address": "list",
+    "variable": "list",
+    "sysctl": "map",
     "link": "list",
     "rule": "list",
     "weight": "list",
