@@ -1,58 +1,64 @@
 """Limits of an OCI configuration as writes to control group files, for v1 and v2; pure.
 
-A `Write` is `(controller, ((file, value), …), required)`: the first file that exists takes its value. It is a plain tuple,
-so that a plan can be handed to a process that has nothing but the standard library.
+They are read from the configuration's plain JSON (`linux.resources`), because the spawner's processes have nothing but the
+standard library; `spec/runtime_resources.py` is the typed form on the engine's side (`msgspec.to_builtins` leads here).
+A `Write` is `(controller, ((file, value), …), required)`: the first file that exists takes its value.
 """
+
+from __future__ import annotations
 
 import math
 
 from pier.kernel.cgroup import Layout
 from pier.runtime import devices
 from pier.spec.errors import InvalidParameter
-from pier.spec.runtime_resources import BlockIO, Cpu, DeviceRule, LinuxResources, Memory, ThrottleDevice
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    Json = dict[str, Any]
 
 Write = tuple[str, tuple[tuple[str, str], ...], bool]
 
 _V2_FILES = ("cgroup.", "memory.", "cpu.", "cpuset.", "io.", "pids.", "hugetlb.", "rdma.", "misc.")
 
 
-def writes(resources: LinuxResources | None, layout: Layout) -> tuple[Write, ...]:
-    """Every write that puts the limits in force, in an order that a fresh group accepts. Device rules are apart."""
-    if resources is None:
-        return ()
+def writes(resources: Json | None, layout: Layout) -> tuple[Write, ...]:
+    """Every write that puts the limits in force, in an order that a fresh group accepts. Device rules are apart.
+
+    InvalidParameter for what the layout cannot do.
+    """
+    resources = resources or {}
     plan = _Plan(layout)
-    if resources.memory:
-        plan.memory(resources.memory)
-    if resources.cpu:
-        plan.cpu(resources.cpu)
-    if resources.pids:
-        plan.one("pids", "pids.max", _limit(resources.pids.limit))
-    if resources.block_io:
-        plan.block_io(resources.block_io)
-    for page in resources.hugepage_limits:
+    plan.memory(resources.get("memory") or {})
+    plan.cpu(resources.get("cpu") or {})
+    if pids := resources.get("pids"):
+        plan.one("pids", "pids.max", _limit(pids["limit"]))
+    plan.block_io(resources.get("blockIO") or {})
+    for page in resources.get("hugepageLimits") or ():
         suffix = "max" if layout.unified_has("hugetlb") and "hugetlb" not in layout.v1 else "limit_in_bytes"
-        plan.one("hugetlb", f"hugetlb.{page.page_size}.{suffix}", str(page.limit))
-    if resources.network:
-        plan.network(resources.network.class_id, {item.name: item.priority for item in resources.network.priorities})
-    plan.unified(resources.unified)
+        plan.one("hugetlb", f"hugetlb.{page['pageSize']}.{suffix}", str(page["limit"]))
+    plan.network(resources.get("network") or {})
+    plan.unified(resources.get("unified") or {})
     return tuple(plan.writes)
 
 
-def device_rules(rules: tuple[DeviceRule, ...]) -> tuple[tuple[bool, str, int, int, str], ...]:
+def device_rules(rules: Sequence[Json]) -> tuple[tuple[bool, str, int, int, str], ...]:
     """OCI device rules as plain tuples for `runtime.devices`. InvalidParameter for an unknown type or letter."""
     plain = []
     for rule in rules:
-        kind = rule.type or "a"
-        if kind not in ("a", "b", "c") or set(rule.access) - set("rwm"):
-            raise InvalidParameter(f"invalid device rule: {kind} {rule.access}")
-        anything = kind == "a" or (rule.major is None and rule.minor is None and not rule.type)
-        plain.append((rule.allow, "a" if anything else kind, _any(rule.major), _any(rule.minor), rule.access))
+        kind, access = rule.get("type") or "a", rule.get("access") or ""
+        if kind not in ("a", "b", "c") or set(access) - set("rwm"):
+            raise InvalidParameter(f"invalid device rule: {kind} {access}")
+        plain.append((bool(rule.get("allow")), kind, _any(rule.get("major")), _any(rule.get("minor")), access))
     return tuple(plain)
 
 
-def device_plan(rules: tuple[DeviceRule, ...], layout: Layout) -> tuple[tuple[Write, ...], bytes]:
-    """The device rules as v1 writes, or as an eBPF program (the other is empty)."""
-    result = devices.allowed(device_rules(rules))
+def device_plan(resources: Json | None, layout: Layout) -> tuple[tuple[Write, ...], bytes]:
+    """The device rules of `linux.resources` as v1 writes, or as an eBPF program (the other is empty)."""
+    result = devices.allowed(device_rules((resources or {}).get("devices") or ()))
     if "devices" in layout.v1:
         return tuple(("devices", ((file, line),), True) for file, line in devices.v1_lines(result)), b""
     return (), devices.program(result)
@@ -88,78 +94,79 @@ class _Plan:
     def one(self, controller: str, file: str, value: str, *, required: bool = True) -> None:
         self.writes.append((controller, ((file, value),), required))
 
-    def memory(self, memory: Memory) -> None:
+    def memory(self, memory: Json) -> None:
         if self._v2:
             self._memory_v2(memory)
             return
-        for file, value in (
-            ("memory.limit_in_bytes", memory.limit),
-            ("memory.memsw.limit_in_bytes", memory.swap),
-            ("memory.soft_limit_in_bytes", memory.reservation),
-            ("memory.kmem.tcp.limit_in_bytes", memory.kernel_tcp),
-            ("memory.swappiness", memory.swappiness),
+        for file, key in (
+            ("memory.limit_in_bytes", "limit"),
+            ("memory.memsw.limit_in_bytes", "swap"),
+            ("memory.soft_limit_in_bytes", "reservation"),
+            ("memory.kmem.tcp.limit_in_bytes", "kernelTCP"),
+            ("memory.swappiness", "swappiness"),
         ):
-            if value is not None:
+            if (value := memory.get(key)) is not None:
                 self.one("memory", file, str(value))
-        if memory.disable_oom_killer:
+        if memory.get("disableOOMKiller"):
             self.one("memory", "memory.oom_control", "1")
 
-    def _memory_v2(self, memory: Memory) -> None:
-        if memory.swap is not None:
-            self.one("memory", "memory.swap.max", _swap_only(memory.limit, memory.swap), required=memory.swap > 0)
-        if memory.limit is not None:
-            self.one("memory", "memory.max", _limit(memory.limit))
-        if memory.reservation is not None:
-            self.one("memory", "memory.low", _limit(memory.reservation))
-        if memory.disable_oom_killer:
+    def _memory_v2(self, memory: Json) -> None:
+        limit, swap, reservation = memory.get("limit"), memory.get("swap"), memory.get("reservation")
+        if swap is not None:
+            self.one("memory", "memory.swap.max", _swap_only(limit, swap), required=swap > 0)
+        if limit is not None:
+            self.one("memory", "memory.max", _limit(limit))
+        if reservation is not None:
+            self.one("memory", "memory.low", _limit(reservation))
+        if memory.get("disableOOMKiller"):
             raise InvalidParameter("the OOM killer cannot be disabled on cgroup v2")
 
-    def cpu(self, cpu: Cpu) -> None:
+    def cpu(self, cpu: Json) -> None:
         if self._v2:
             self._cpu_v2(cpu)
         else:
-            for file, value in (
-                ("cpu.shares", cpu.shares or None),
-                ("cpu.rt_period_us", cpu.realtime_period),
-                ("cpu.rt_runtime_us", cpu.realtime_runtime),
-                ("cpu.cfs_period_us", cpu.period or None),
-                ("cpu.cfs_quota_us", cpu.quota or None),
-                ("cpu.cfs_burst_us", cpu.burst),
-                ("cpu.idle", cpu.idle),
+            for file, key in (
+                ("cpu.shares", "shares"),
+                ("cpu.rt_period_us", "realtimePeriod"),
+                ("cpu.rt_runtime_us", "realtimeRuntime"),
+                ("cpu.cfs_period_us", "period"),
+                ("cpu.cfs_quota_us", "quota"),
+                ("cpu.cfs_burst_us", "burst"),
+                ("cpu.idle", "idle"),
             ):
-                if value is not None:
+                if value := cpu.get(key):
                     self.one("cpu", file, str(value))
-        if cpu.cpus:
-            self.one("cpuset", "cpuset.cpus", cpu.cpus)
-        if cpu.mems:
-            self.one("cpuset", "cpuset.mems", cpu.mems)
+        if cpus := cpu.get("cpus"):
+            self.one("cpuset", "cpuset.cpus", cpus)
+        if mems := cpu.get("mems"):
+            self.one("cpuset", "cpuset.mems", mems)
 
-    def _cpu_v2(self, cpu: Cpu) -> None:
-        if cpu.realtime_period or cpu.realtime_runtime:
+    def _cpu_v2(self, cpu: Json) -> None:
+        if cpu.get("realtimePeriod") or cpu.get("realtimeRuntime"):
             raise InvalidParameter("realtime scheduling limits do not exist on cgroup v2")
-        if cpu.shares:
-            self.one("cpu", "cpu.weight", str(weight_of_shares(cpu.shares)))
-        if cpu.quota or cpu.period:
-            quota = str(cpu.quota) if cpu.quota and cpu.quota > 0 else "max"
-            self.one("cpu", "cpu.max", f"{quota} {cpu.period or 100000}")
-        if cpu.burst is not None:
-            self.one("cpu", "cpu.max.burst", str(cpu.burst))
-        if cpu.idle is not None:
-            self.one("cpu", "cpu.idle", str(cpu.idle))
+        if shares := cpu.get("shares"):
+            self.one("cpu", "cpu.weight", str(weight_of_shares(shares)))
+        quota, period = cpu.get("quota") or 0, cpu.get("period") or 0
+        if quota or period:
+            self.one("cpu", "cpu.max", f"{quota if quota > 0 else 'max'} {period or 100000}")
+        if burst := cpu.get("burst"):
+            self.one("cpu", "cpu.max.burst", str(burst))
+        if idle := cpu.get("idle"):
+            self.one("cpu", "cpu.idle", str(idle))
 
-    def block_io(self, block_io: BlockIO) -> None:
-        if block_io.weight:
-            self._weights("", block_io.weight)
-        for device in block_io.weight_device:
-            if device.weight:
-                self._weights(f"{device.major}:{device.minor} ", device.weight)
-        for word, kind, throttles in (
-            ("rbps", "read_bps", block_io.throttle_read_bps_device),
-            ("wbps", "write_bps", block_io.throttle_write_bps_device),
-            ("riops", "read_iops", block_io.throttle_read_iops_device),
-            ("wiops", "write_iops", block_io.throttle_write_iops_device),
+    def block_io(self, block_io: Json) -> None:
+        if weight := block_io.get("weight"):
+            self._weights("", weight)
+        for device in block_io.get("weightDevice") or ():
+            if weight := device.get("weight"):
+                self._weights(f"{device['major']}:{device['minor']} ", weight)
+        for word, kind, key in (
+            ("rbps", "read_bps", "throttleReadBpsDevice"),
+            ("wbps", "write_bps", "throttleWriteBpsDevice"),
+            ("riops", "read_iops", "throttleReadIOPSDevice"),
+            ("wiops", "write_iops", "throttleWriteIOPSDevice"),
         ):
-            self._throttles(word, kind, throttles)
+            self._throttles(word, kind, block_io.get(key) or ())
 
     def _weights(self, device: str, weight: int) -> None:
         suffix = "_device" if device else ""
@@ -172,19 +179,19 @@ class _Plan:
             files = ((f"blkio.weight{suffix}", value), (f"blkio.bfq.weight{suffix}", value))
             self.writes.append(("blkio", files, True))
 
-    def _throttles(self, word: str, kind: str, throttles: tuple[ThrottleDevice, ...]) -> None:
+    def _throttles(self, word: str, kind: str, throttles: Sequence[Json]) -> None:
         for item in throttles:
-            device = f"{item.major}:{item.minor}"
+            device, rate = f"{item['major']}:{item['minor']}", item.get("rate") or 0
             if self._v2:
-                self.one("io", "io.max", f"{device} {word}={item.rate or 'max'}")
+                self.one("io", "io.max", f"{device} {word}={rate or 'max'}")
             else:
-                self.one("blkio", f"blkio.throttle.{kind}_device", f"{device} {item.rate}")
+                self.one("blkio", f"blkio.throttle.{kind}_device", f"{device} {rate}")
 
-    def network(self, class_id: int | None, priorities: dict[str, int]) -> None:
-        if class_id is not None:
+    def network(self, network: Json) -> None:
+        if class_id := network.get("classID"):
             self.one("net_cls", "net_cls.classid", str(class_id))
-        for name, priority in priorities.items():
-            self.one("net_prio", "net_prio.ifpriomap", f"{name} {priority}")
+        for item in network.get("priorities") or ():
+            self.one("net_prio", "net_prio.ifpriomap", f"{item['name']} {item['priority']}")
 
     def unified(self, files: dict[str, str]) -> None:
         for file, value in files.items():
