@@ -60,9 +60,9 @@ def shown_endpoints(record: Record) -> Json:
     return {name: msgspec.to_builtins(settings) for name, settings in record.endpoints.items()}
 
 
-def shown_ports(ports: Mapping[str, list[PortBinding]]) -> Json:
+def shown_ports(ports: Mapping[str, list[PortBinding] | None]) -> Json:
     """`NetworkSettings.Ports`: null for a port that is exposed and not published."""
-    return {port: msgspec.to_builtins(bindings) or None for port, bindings in sorted(ports.items())}
+    return {port: msgspec.to_builtins(bindings) if bindings else None for port, bindings in sorted(ports.items())}
 
 
 def port_rows(record: Record) -> list[Json]:
@@ -73,11 +73,11 @@ def port_rows(record: Record) -> list[Json]:
         private = {"PrivatePort": int(number)}
         rows += [
             {"IP": binding.HostIp, **private, "PublicPort": int(binding.HostPort), "Type": protocol}
-            for binding in bindings
+            for binding in bindings or ()
         ] or [{**private, "Type": protocol}]
     return rows
 
 
-def _by_protocol(item: tuple[str, list[PortBinding]]) -> tuple[int, str]:
+def _by_protocol(item: tuple[str, list[PortBinding] | None]) -> tuple[int, str]:
     number, _, protocol = item[0].partition("/")
     return int(number), protocol

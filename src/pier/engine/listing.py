@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pier.engine.endpoints import port_rows
 from pier.engine.record import Record
@@ -10,7 +10,23 @@ from pier.spec.errors import InvalidParameter
 from pier.spec.filters import Filters
 
 ACCEPTED = frozenset(
-    "ancestor before exited expose health id is-task isolation label name network publish since status volume".split()
+    [
+        "ancestor",
+        "before",
+        "exited",
+        "expose",
+        "health",
+        "id",
+        "is-task",
+        "isolation",
+        "label",
+        "name",
+        "network",
+        "publish",
+        "since",
+        "status",
+        "volume",
+    ]
 )
 _STATUSES = frozenset({"created", "running", "paused", "restarting", "removing", "exited", "dead"})
 _HEALTH = frozenset({"none", "starting", "healthy", "unhealthy"})
@@ -24,7 +40,7 @@ class ListQuery:
     all: bool = False
     limit: int = 0
     size: bool = False
-    filters: Filters = Filters()
+    filters: Filters = field(default_factory=Filters)
 
 
 @dataclass(frozen=True)

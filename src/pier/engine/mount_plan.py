@@ -70,7 +70,9 @@ def _mounted(asked: Asked, new_name: Callable[[], str], data_root: str) -> Mount
         RW=asked.writable,
         Propagation=_propagation(asked, data_root),
     )
-    return Mounted(point, anonymous=anonymous, copies=asked.copies, makes_source=asked.makes_source, request=asked.request)
+    return Mounted(
+        point, anonymous=anonymous, copies=asked.copies, makes_source=asked.makes_source, request=asked.request
+    )
 
 
 def _propagation(asked: Asked, data_root: str) -> str:

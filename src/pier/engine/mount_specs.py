@@ -33,7 +33,7 @@ class Asked:
 def parse_bind(text: str, driver: str = "") -> Asked:
     """One `-v` of the form source:destination[:mode], where the source is a path or a volume's name."""
     parts = text.split(":")
-    if len(parts) not in (2, 3) or not parts[0] or not parts[1]:
+    if len(parts) not in (2, 3) or not parts[0] or not parts[1] or "\0" in text:
         raise _invalid_specification(text)
     source, destination = parts[0], _destination(parts[1], text)
     mode = parts[2] if len(parts) == 3 else ""
@@ -42,7 +42,9 @@ def parse_bind(text: str, driver: str = "") -> Asked:
     if source.startswith("/"):
         propagation = next((word for word in words if word in _PROPAGATION), "")
         source = posixpath.normpath(source).replace("//", "/")
-        return Asked("bind", destination, source, mode=mode, writable=writable, propagation=propagation, makes_source=True)
+        return Asked(
+            "bind", destination, source, mode=mode, writable=writable, propagation=propagation, makes_source=True
+        )
     check_volume_name(source)
     copies = "nocopy" not in words
     return Asked("volume", destination, name=source, driver=driver, mode=mode or "z", writable=writable, copies=copies)
@@ -106,7 +108,7 @@ def check_volume_name(name: str) -> None:
 
 
 def _destination(path: str, specification: str) -> str:
-    if not path.startswith("/"):
+    if not path.startswith("/") or "\0" in path:
         raise InvalidParameter(
             f"invalid volume specification: '{specification}': "
             f"invalid mount config for type \"volume\": invalid mount path: '{path}' mount path must be absolute"

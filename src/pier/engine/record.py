@@ -59,7 +59,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     config: ContainerConfig
     host_config: HostConfig
     endpoints: dict[str, EndpointSettings] = {}
-    ports: dict[str, list[PortBinding]] = {}
+    ports: dict[str, list[PortBinding] | None] = {}
     sandbox: str = ""
     mounts: tuple[Mounted, ...] = ()
     state: State = State()

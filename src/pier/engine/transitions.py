@@ -1,9 +1,9 @@
 """The life of a container as a table, and each step of it as a pure function from state to state.
 
-    created ──▶ running ◀──▶ paused          restarting: between an end and the next start by policy
-                │  ▲   │                     removing:   being taken away, refuses everything else
-                ▼  │   ▼                     dead:       could not be taken away whole
-       restarting ─┴▶ exited ──▶ running
+created ──▶ running ◀──▶ paused          restarting: between an end and the next start by policy
+            │  ▲   │                     removing:   being taken away, refuses everything else
+            ▼  │   ▼                     dead:       could not be taken away whole
+   restarting ─┴▶ exited ──▶ running
 """
 
 from msgspec.structs import replace

@@ -1,0 +1,256 @@
+"""Containers as the API sees them: each call finds its container and hands the work to the service that does it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+
+from pier.engine import listing, top
+from pier.engine.attaching import Attaching, AttachQuery, Takeover
+from pier.engine.container import Container, Outcome
+from pier.engine.creating import Creating
+from pier.engine.detach_keys import parse_detach_keys
+from pier.engine.exits import Exits
+from pier.engine.inspect import Places, inspect
+from pier.engine.listing import Facts, ListQuery
+from pier.engine.logs import LogQuery, Logs
+from pier.engine.names import check_name
+from pier.engine.oci import resources
+from pier.engine.parts import Parts
+from pier.engine.projection import Projection
+from pier.engine.record import Record, replaced
+from pier.engine.removing import Removing
+from pier.engine.signals import parse_signal
+from pier.engine.sizes import Sizes
+from pier.engine.start_files import log_path
+from pier.engine.starting import Starting
+from pier.engine.stopping import Stopping
+from pier.engine.summary import summarise
+from pier.engine.volume_making import VolumeMaking
+from pier.engine.waiting import parse_condition
+from pier.runtime.limits import plan_writes
+from pier.spec.containers import CreateRequest, CreateResponse, UpdateConfig
+from pier.spec.errors import Conflict, InvalidParameter, NotFound
+from pier.spec.filters import Filters
+
+Json = dict[str, object]
+
+
+class Containers:
+    """The containers of this daemon."""
+
+    def __init__(self, projection: Projection, parts: Parts) -> None:
+        self._projection = projection
+        self._parts = parts
+        self.volumes = VolumeMaking(parts)
+        self.exits = Exits(projection, parts)
+        self._stopping = Stopping(projection, parts, self.exits)
+        self._removing = Removing(projection, parts, self._stopping)
+        self.starting = Starting(projection, parts, self.exits)
+        self.exits.start_again = self.starting.start_again
+        self.exits.remove = self._removing.auto_remove
+        self._creating = Creating(projection, parts, self.volumes)
+        self._logs = Logs(parts)
+        self._attaching = Attaching(parts, self._logs)
+        self._sizes = Sizes(parts)
+
+    async def create(self, body: CreateRequest, name: str | None) -> CreateResponse:
+        """Make a container; nothing runs yet."""
+        return await self._creating.create(body, name)
+
+    async def start(self, name: str, *, detach_keys: str = "") -> None:
+        """Start it; `NotModified` when it runs."""
+        container = self._projection.find(name)
+        parse_detach_keys(detach_keys)
+        await self.starting.start(container)
+
+    async def stop(self, name: str, *, timeout: int | None = None, signal: str = "") -> None:
+        """End it with its stop signal, then KILL; `NotModified` when it is not running."""
+        await self._stopping.stop(self._projection.find(name), timeout, signal)
+
+    async def restart(self, name: str, *, timeout: int | None = None, signal: str = "") -> None:
+        """End it if it runs, and start it; an AutoRemove waits for a real end."""
+        container = self._projection.find(name)
+        container.held_back = True
+        try:
+            if container.state.running:
+                number = parse_signal(signal) if signal else None
+                await self._stopping.end(container, timeout, number)
+            await self.starting.start(container)
+        finally:
+            container.held_back = False
+        self._parts.news.container(container, "restart")
+
+    async def kill(self, name: str, signal: str = "") -> None:
+        """Send it a signal."""
+        await self._stopping.kill(self._projection.find(name), signal)
+
+    async def pause(self, name: str) -> None:
+        """Freeze it."""
+        await self._stopping.pause(self._projection.find(name))
+
+    async def unpause(self, name: str) -> None:
+        """Let it go on."""
+        await self._stopping.unpause(self._projection.find(name))
+
+    def wait(self, name: str, condition: str = "") -> "asyncio.Future[Outcome]":
+        """A future of its outcome, made before the answer's head goes out, so that no exit in between is missed."""
+        container = self._projection.find(name)
+        return container.wait_for(parse_condition(condition))
+
+    async def remove(self, name: str, *, force: bool = False, volumes: bool = False, links: bool = False) -> None:
+        """Take it away."""
+        if links:
+            raise InvalidParameter(f"Could not get parent container for link {name}")
+        await self._removing.remove(self._projection.find(name), force=force, volumes=volumes)
+
+    async def auto_remove(self, container: Container) -> None:
+        """Remove one that asked to be removed at its end."""
+        await self._removing.auto_remove(container)
+
+    async def rename(self, name: str, new_name: str) -> None:
+        """Give it another name."""
+        container = self._projection.find(name)
+        if not new_name:
+            raise InvalidParameter("Neither old nor new names may be empty")
+        wanted = check_name(new_name)
+        old = container.name
+        if wanted == old:
+            raise InvalidParameter("Renaming a container with the same name as its current name")
+        await self._projection.rename(container, wanted)
+        self._parts.news.container(container, "rename", oldName="/" + old)
+
+    async def resize(self, name: str, rows: int, columns: int) -> None:
+        """Set the size of its terminal."""
+        container = self._projection.find(name)
+        if container.keeper is None:
+            raise Conflict(f"Container {container.id} is not running")
+        await container.keeper.resize(rows, columns)
+        self._parts.news.container(container, "resize", height=str(rows), width=str(columns))
+
+    async def update(self, name: str, body: UpdateConfig) -> Json:
+        """Change its limits and its restart policy, now and for later starts."""
+        container = self._projection.find(name)
+        if container.removal:
+            raise Conflict(f'Container is marked for removal and cannot be "update".')
+        async with container.lock:
+            host = self._parts.host
+            updated = resources.updated(container.record.host_config, body, host)
+            if container.state.status in ("running", "paused"):
+                writes = plan_writes(resources.linux_resources(updated, host))
+                await self._parts.offload.run(self._parts.cgroup(container.id).update, writes)
+            container.record = replaced(container.record, host_config=updated)
+            await self._projection.save(container)
+        self._parts.news.container(container, "update")
+        return {"Warnings": []}
+
+    async def top(self, name: str, arguments: str = "") -> top.Table:
+        """Its processes as ps(1) shows them."""
+        words = top.check_arguments(arguments)
+        container = self._projection.find(name)
+        if container.state.status == "restarting":
+            raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
+        if not container.state.running:
+            raise Conflict(f"Container {container.id} is not running")
+        cgroup = self._parts.cgroup(container.id)
+        table = await self._parts.offload.run(lambda: top.run_ps(words, cgroup.processes()))
+        self._parts.news.container(container, "top")
+        return table
+
+    async def list(self, query: ListQuery) -> list[Json]:
+        """The rows of `docker ps`."""
+        facts = Facts(lambda reference: self._projection.find(reference).record, self._image_ids)
+        records = listing.select((container.record for container in self._projection), query, facts)
+        sizes = await self._sizes.of(records) if query.size else {}
+        names: dict[tuple[str, str], str] = {}
+        now = time.time_ns()
+        return [summarise(record, self._image_name(record, names), now, sizes.get(record.id)) for record in records]
+
+    def _image_name(self, record: Record, known: dict[tuple[str, str], str]) -> str:
+        """The name of its create, unless that means another image by now."""
+        key = record.config.Image, record.image_id
+        if key not in known:
+            try:
+                found = self._parts.images.find(key[0]).id
+            except (NotFound, InvalidParameter):
+                found = ""
+            known[key] = key[0] if found == key[1] else key[1]
+        return known[key]
+
+    def _image_ids(self, name: str) -> frozenset[str]:
+        """An image and those made from it; none when there is no such image."""
+        try:
+            todo = [self._parts.images.find(name).id]
+        except (NotFound, InvalidParameter):
+            return frozenset()
+        found: set[str] = set()
+        while todo:
+            image_id = todo.pop()
+            if image_id not in found:
+                found.add(image_id)
+                todo += self._parts.images.children(image_id)
+        return frozenset(found)
+
+    async def inspect(self, name: str, *, size: bool = False) -> Json:
+        """All that is known of it."""
+        container = self._projection.find(name)
+        record = container.record
+        sizes = (await self._sizes.of([record])).get(record.id) if size else None
+        return inspect(record, self._places(record), sorted(container.execs), sizes)
+
+    def _places(self, record: Record) -> Places:
+        layout = self._parts.layout
+        directory = layout.container(record.id)
+        running = record.state.status in ("running", "paused")
+        return Places(
+            directory=directory,
+            lowers=tuple(layout.layer(layer) for layer in reversed(record.layers)),
+            log=log_path(record, directory),
+            sandbox_key=f"/proc/{record.state.pid}/ns/net" if running else "",
+        )
+
+    async def attach(self, name: str, query: AttachQuery, takeover: Takeover) -> None:
+        """Give a client the container's streams."""
+        await self._attaching.attach(self._projection.find(name), query, takeover)
+
+    def logs(self, name: str, query: LogQuery) -> "tuple[bool, AsyncIterator[bytes]]":
+        """Whether the stream is raw (a terminal's), and its bytes."""
+        return self._logs.read(self._projection.find(name), query)
+
+    async def prune(self, filters: Filters) -> Json:
+        """Remove all that are stopped."""
+        from_filters = listing.prune_filter(filters, time.time_ns())
+        removed: list[str] = []
+        space = 0
+        for container in self._projection:
+            if container.state.running or container.removal or not from_filters(container.record):
+                continue
+            sizes = await self._sizes.of([container.record])
+            try:
+                await self._removing.remove(container)
+            except Conflict:
+                continue
+            removed.append(container.id)
+            space += sizes.get(container.id, (0, 0))[0]
+        self._parts.events.publish("container", "prune", "", {"reclaimed": str(space)})
+        return {"ContainersDeleted": removed or None, "SpaceReclaimed": space}
+
+    def find(self, name: str) -> Container:
+        """The container itself, for other services of the engine."""
+        return self._projection.find(name)
+
+    def using_image(self, image_id: str) -> list[str]:
+        """The ids of the containers that were made from an image, and whether they run: for `rmi`."""
+        return [container.id for container in self._projection if container.record.image_id == image_id]
+
+    def using_volume(self, name: str) -> list[str]:
+        """The ids of the containers that have a volume mounted."""
+        return [
+            container.id
+            for container in self._projection
+            if any(mounted.point.Name == name for mounted in container.record.mounts if mounted.point.Type == "volume")
+        ]
+
+    async def settle(self) -> None:
+        """Wait until what was removed is off the disk."""
+        await self._removing.finished()

@@ -1,0 +1,119 @@
+"""The making of a container: check, merge with the image, take the name, then directories and volumes.
+
+*Theory of operation.* The record is durable before anything is made for it, marked as half made when volumes come with it; a
+daemon that dies in between removes what such a record names at its next start. A create that fails undoes itself.
+"""
+
+import random
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pier.engine.container import Container
+from pier.engine.endpoints import wishes
+from pier.engine.mount_plan import plan_mounts
+from pier.engine.names import check_name, generate_name
+from pier.engine.oci import defaults, merging, validate
+from pier.engine.parts import Parts
+from pier.engine.projection import Projection
+from pier.engine.record import Record, replaced
+from pier.engine.volume_making import VolumeMaking
+from pier.images.images import Image
+from pier.spec.containers import ContainerConfig, CreateRequest, CreateResponse, HostConfig
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Where ids, names and the time come from."""
+
+    new_id: Callable[[], str] = lambda: secrets.token_hex(32)
+    choose: Callable[[list[str]], str] = random.choice
+    now: Callable[[], int] = time.time_ns
+
+
+class Creating:
+    """Creates containers."""
+
+    def __init__(
+        self, projection: Projection, parts: Parts, volumes: VolumeMaking, chance: Chance | None = None
+    ) -> None:
+        self._projection = projection
+        self._parts = parts
+        self._volumes = volumes
+        self._chance = chance or Chance()
+
+    async def create(self, body: CreateRequest, name: str | None) -> CreateResponse:
+        """Make a container of a request; the answer has its id and Docker's warnings."""
+        wanted = check_name(name) if name else ""
+        image = self._parts.images.find(body.Image)
+        host_config = body.HostConfig or HostConfig()
+        warnings = list(validate.validate(body, self._parts.host, self._parts.settings))
+        record = self._plan(body, host_config, image, wanted)
+        container, written = self._projection.add(record)
+        try:
+            await written
+            await self._make(container, image)
+        except BaseException:
+            await self._undo(container)
+            raise
+        self._parts.news.container(container, "create")
+        return CreateResponse(record.id, warnings)
+
+    def _plan(self, body: CreateRequest, host_config: HostConfig, image: Image, name: str) -> Record:
+        config = merging.merge(body.config(), image.config.config)
+        defaults.adapt(host_config, self._parts.host, self._parts.settings)
+        path, args = merging.program(config)
+        id_ = self._chance.new_id()
+        config.Hostname = config.Hostname or _hostname(host_config, id_, self._projection)
+        endpoints = wishes(host_config, body.NetworkingConfig)
+        mounts = plan_mounts(
+            config,
+            host_config,
+            find=lambda reference: self._projection.find(reference).record,
+            new_name=self._chance.new_id,
+            data_root=str(self._parts.layout.root),
+        )
+        return Record(
+            id=id_,
+            name=name or self._name(id_),
+            created=self._chance.now(),
+            image_id=image.id,
+            layers=tuple(image.config.rootfs.diff_ids),
+            path=path,
+            args=tuple(args),
+            config=config,
+            host_config=host_config,
+            endpoints=endpoints,
+            mounts=mounts,
+            half_made=any(mounted.point.Type == "volume" for mounted in mounts),
+        )
+
+    def _name(self, id_: str) -> str:
+        return generate_name(self._chance.choose, self._projection.has_name, id_[:12])
+
+    async def _make(self, container: Container, image: Image) -> None:
+        await self._parts.offload.run(self._make_directories, container.id)
+        if container.record.half_made:
+            mounts = await self._volumes.make(container.record, image)
+            container.record = replaced(container.record, mounts=mounts, half_made=False)
+            await self._projection.save(container)
+
+    def _make_directories(self, container_id: str) -> None:
+        directory = self._parts.layout.container(container_id)
+        directory.mkdir(mode=0o710)
+        (directory / "upper").mkdir(mode=0o755)
+        (directory / "work").mkdir(mode=0o700)
+
+    async def _undo(self, container: Container) -> None:
+        await self._volumes.remove_anonymous(container.record)
+        await self._parts.offload.run(self._parts.remove_files, container.id)
+        await self._projection.remove(container)
+
+
+def _hostname(host_config: HostConfig, id_: str, projection: Projection) -> str:
+    """The short id, the host's name in its network, or the name of the container whose network is joined."""
+    raise NotImplementedError
+
+
+__all__ = ["Chance", "ContainerConfig", "Creating"]

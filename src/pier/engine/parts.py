@@ -1,0 +1,73 @@
+"""What the services of the engine are made of: the lower floors and the settings, gathered once by the daemon's wiring."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pier.engine.events import Events
+from pier.engine.news import News
+from pier.engine.oci.facts import Settings
+from pier.engine.offload import Offload
+from pier.engine.pending import Attachments
+from pier.images.images import Images
+from pier.network.networks import Networks
+from pier.runtime.cgroups import ContainerCgroup
+from pier.runtime.facts import HostFacts
+from pier.runtime.launch import Launcher
+from pier.store.layout import Layout
+from pier.store.records import Records
+from pier.volumes.volumes import Volumes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The lower floors. `cgroup_parent` is the daemon's own part of the cgroup tree, `init_path` the host's tini or empty."""
+
+    layout: Layout
+    exec_root: Path
+    cgroup_parent: str
+    store: Records
+    images: Images
+    networks: Networks
+    volumes: Volumes
+    launcher: Launcher
+    events: Events
+    news: News
+    offload: Offload
+    attachments: Attachments
+    host: HostFacts
+    settings: Settings
+    init_path: str = ""
+    tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
+
+    def run_directory(self, container_id: str) -> Path:
+        """Where a container's keeper has its socket."""
+        return self.exec_root / "containers" / container_id
+
+    def cgroup(self, container_id: str) -> ContainerCgroup:
+        """The container's cgroup."""
+        return ContainerCgroup(f"{self.cgroup_parent}/{container_id}")
+
+    def empty_cgroup(self, container_id: str) -> None:
+        """In a thread: kill all that is left of a container, and take its cgroup away."""
+        cgroup = self.cgroup(container_id)
+        cgroup.kill()
+        cgroup.remove()
+
+    def remove_files(self, container_id: str) -> None:
+        """In a thread: take a container's directory out of sight and empty it; none is no error."""
+        grave = self.layout.tmp / f"removed-{container_id}"
+        with suppress(FileNotFoundError):
+            os.rename(self.layout.container(container_id), grave)
+        shutil.rmtree(grave, ignore_errors=True)
+
+    def spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        """Run something beside; it is kept until it ends, and cancelled by `close`."""
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task

@@ -1,0 +1,167 @@
+"""The daemon's start: what the records say against what the kernel and the disk have; only differences are touched.
+
+*Theory of operation*, in this order:
+
+1. undo half-made creates and finish removals that were under way;
+2. adopt living keepers, all at once: their containers run, whatever their record says;
+3. let the network know who lives; it removes what belongs to nobody;
+4. carry those that ended meanwhile over their end: the keeper's exit record has the code; without one the keeper was
+   killed (137), or the host went down and took the runtime directory with it (255, as Docker says);
+5. remove what no record names: directories, cgroups, what an earlier removal left in `tmp/`;
+6. carry out AutoRemove and restart policies.
+"""
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from pier.engine.connecting import shown_lease
+from pier.engine.container import Container
+from pier.engine.containers import Containers
+from pier.engine.parts import Parts
+from pier.engine.projection import Projection
+from pier.engine.record import State, replaced
+from pier.engine.restarts import restarts_with_daemon
+from pier.runtime.launch import Exit, Keeper
+from pier.runtime.state import read_exit
+from pier.spec.errors import PierError
+
+HOST_WENT_DOWN = 255
+KEEPER_DIED = 137
+
+
+@dataclass
+class Report:
+    """What a reconciliation found, for the log."""
+
+    adopted: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
+
+
+class Reconcile:
+    """Brings records, kernel and disk together, once, before the daemon answers."""
+
+    def __init__(self, projection: Projection, parts: Parts, containers: Containers) -> None:
+        self._projection = projection
+        self._parts = parts
+        self._containers = containers
+
+    async def run(self) -> Report:
+        """All of it; what went wrong with one container does not keep the others."""
+        self._projection.load()
+        report = Report()
+        await self._undo_half_made(report)
+        found = list(self._projection)
+        keepers = await asyncio.gather(*(self._adopt(container) for container in found))
+        alive = {container.id: keeper for container, keeper in zip(found, keepers, strict=True) if keeper is not None}
+        await self._parts.offload.run(self._restore_network, frozenset(alive))
+        ended = [container for container in found if container.id not in alive]
+        for container in found:
+            if container.id in alive:
+                self._resume(container, alive[container.id])
+                report.adopted.append(container.id)
+        await asyncio.gather(*(self._end(container, report) for container in ended))
+        await self._parts.offload.run(self._sweep, frozenset(container.id for container in self._projection))
+        return report
+
+    async def follow_policies(self) -> None:
+        """Start what is to be started with the daemon; failures show in the container's state."""
+        await asyncio.gather(*(self._follow_policy(container) for container in self._projection))
+
+    async def _undo_half_made(self, report: Report) -> None:
+        for container in self._projection:
+            if not container.record.half_made and container.state.status != "removing":
+                continue
+            await self._containers.volumes.remove_anonymous(container.record)
+            await self._parts.offload.run(self._parts.remove_files, container.id)
+            await self._projection.remove(container)
+            report.undone.append(container.id)
+
+    async def _adopt(self, container: Container) -> Keeper | None:
+        directory = self._parts.run_directory(container.id)
+        if not os.path.lexists(directory):
+            return None
+        return await self._parts.launcher.adopt(directory)
+
+    def _restore_network(self, alive: frozenset[str]) -> None:
+        networks = self._parts.networks
+        networks.restore({id_: lease for id_, lease in networks.stored().items() if id_ in alive})
+
+    def _resume(self, container: Container, keeper: Keeper) -> None:
+        record = container.record
+        lease = self._parts.networks.lease(record.id)
+        if lease is not None:
+            record = shown_lease(record, lease)
+        kept = record.state if record.state.status in ("running", "paused") else State()
+        frozen = record.state.status == "paused"
+        state = replace(
+            kept, status="paused" if frozen else "running", pid=keeper.pid, started_at=keeper.started_at, error=""
+        )
+        container.record = replaced(record, state=state)
+        container.keeper = keeper
+        self._projection.save(container)
+        self._containers.exits.watch(container, keeper)
+
+    async def _end(self, container: Container, report: Report) -> None:
+        exited = await self._parts.offload.run(self._exit_of, container)
+        if exited is None:
+            return
+        state = container.state
+        if not state.running:
+            container.record = replaced(container.record, state=replace(state, status="running"))
+        async with container.lock:
+            await self._containers.exits.end(container, exited)
+        report.ended.append(container.id)
+
+    def _exit_of(self, container: Container) -> Exit | None:
+        """How a container without a keeper ended since the record was written; None when it did not run."""
+        run_directory = self._parts.run_directory(container.id)
+        exited = read_exit(self._parts.layout.container(container.id) / "exit.json")
+        state = container.state
+        if exited is not None and (state.running or exited.finished_at > state.finished_at):
+            return exited
+        if state.status == "restarting":
+            return Exit(code=state.exit_code, oom=state.oom_killed, error=state.error, finished_at=state.finished_at)
+        if not state.running:
+            return None
+        if os.path.lexists(run_directory):
+            return Exit(code=KEEPER_DIED, oom=False, error="the container's keeper was killed", finished_at=0)
+        return Exit(code=HOST_WENT_DOWN, oom=False, error="", finished_at=0)
+
+    def _sweep(self, known: frozenset[str]) -> None:
+        """In a thread: remove what no record names."""
+        layout = self._parts.layout
+        for name in os.listdir(layout.containers):
+            if name not in known:
+                shutil.rmtree(layout.containers / name, ignore_errors=True)
+        run = self._parts.exec_root / "containers"
+        for name in os.listdir(run) if run.exists() else ():
+            if name not in known:
+                self._parts.empty_cgroup(name)
+                shutil.rmtree(run / name, ignore_errors=True)
+        for name in os.listdir(layout.tmp):
+            if name.startswith("removed-"):
+                shutil.rmtree(layout.tmp / name, ignore_errors=True)
+
+    async def _follow_policy(self, container: Container) -> None:
+        state = container.state
+        if state.running:
+            return
+        if container.record.host_config.AutoRemove and state.started_at:
+            await self._containers.auto_remove(container)
+            return
+        if not state.started_at or not restarts_with_daemon(
+            container.policy,
+            was_running=False,
+            exit_code=state.exit_code,
+            stopped_by_user=state.stopped_by_user,
+        ):
+            return
+        try:
+            await self._containers.starting.start(container)
+        except PierError:
+            return  # the state says why, as after any failed start

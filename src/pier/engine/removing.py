@@ -1,0 +1,124 @@
+"""Taking a container away: its processes, its files, its network, its volumes if asked, its record.
+
+*Theory of operation.* The record says «removing» before anything is touched, when there are volumes to take along;
+without them the record goes first and files that are left over are orphans that the next start of the daemon sweeps. The
+directory is renamed into `tmp/` and emptied behind the caller's back, so that a removal takes no longer for large containers.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from pier.engine import transitions
+from pier.engine.container import Container, Outcome
+from pier.engine.parts import Parts
+from pier.engine.projection import Projection
+from pier.engine.stopping import Stopping
+from pier.spec.errors import Conflict, NotFound, PierError
+
+_HINTS = {
+    "running": "Stop the container before attempting removal or force remove",
+    "restarting": "Stop the container before attempting removal or force remove",
+    "paused": "Unpause and then stop the container before attempting removal or force remove",
+}
+
+
+class Removing:
+    """Removes containers."""
+
+    def __init__(self, projection: Projection, parts: Parts, stopping: Stopping) -> None:
+        self._projection = projection
+        self._parts = parts
+        self._stopping = stopping
+        self._sweeps: set[asyncio.Task[None]] = set()
+
+    async def remove(self, container: Container, *, force: bool = False, volumes: bool = False) -> None:
+        """Remove a container; a live one only by force. `volumes` takes its anonymous volumes along."""
+        if container.removal:
+            raise Conflict(f"removal of container {container.name} is already in progress")
+        if container.state.running and not force:
+            status = container.state.status
+            raise Conflict(f"You cannot remove a {status} container {container.id}. {_HINTS[status]}")
+        container.removal = True
+        try:
+            await self._remove(container, volumes=volumes)
+        finally:
+            container.removal = False
+
+    async def auto_remove(self, container: Container) -> None:
+        """Remove a container that asked for it (`--rm`), unless somebody else does already."""
+        if not container.removal and self._projection.get(container.id) is container:
+            try:
+                await self.remove(container, force=True, volumes=True)
+            except Conflict:
+                return
+
+    async def _remove(self, container: Container, *, volumes: bool) -> None:
+        await self._stopping.force(container)
+        async with container.lock:
+            anonymous = self._anonymous(container) if volumes else []
+            self._parts.attachments.drop(container)
+            if anonymous:
+                await self._projection.change(container, transitions.removing(container.state))
+                await self._remove_volumes(anonymous)
+            forgotten = self._projection.remove(container)
+            await self._parts.offload.run(self._take_away, container)
+            await forgotten
+        self._parts.news.container(container, "destroy")
+        container.tell("removed", Outcome(container.state.exit_code))
+        self._sweep(container.id)
+
+    def _anonymous(self, container: Container) -> list[tuple[str, str]]:
+        """Its anonymous volumes that no other container uses, as (name, driver)."""
+        used = {
+            mounted.point.Name
+            for other in self._projection
+            if other is not container
+            for mounted in other.record.mounts
+        }
+        return [
+            (mounted.point.Name, mounted.point.Driver)
+            for mounted in container.record.mounts
+            if mounted.anonymous and mounted.point.Name not in used
+        ]
+
+    async def _remove_volumes(self, names: Iterable[tuple[str, str]]) -> None:
+        for name, driver in names:
+            try:
+                await self._parts.offload.run(lambda name=name: self._parts.volumes.remove(name, force=True))
+            except NotFound:
+                continue
+            except PierError:
+                continue  # a volume that will not go must not keep the container: Docker goes on as well
+            self._parts.news.volume("destroy", name, driver)
+
+    def _take_away(self, container: Container) -> None:
+        """In a thread: what the kernel still holds, then the files out of sight."""
+        self._parts.empty_cgroup(container.id)
+        if container.record.endpoints:
+            self._parts.networks.release(container.id)
+        shutil.rmtree(self._parts.run_directory(container.id), ignore_errors=True)
+        try:
+            os.rename(self._parts.layout.container(container.id), self._grave(container.id))
+        except FileNotFoundError:
+            return
+
+    def _grave(self, container_id: str) -> Path:
+        return self._parts.layout.tmp / f"removed-{container_id}"
+
+    def _sweep(self, container_id: str) -> None:
+        task = asyncio.ensure_future(self._parts.offload.run(remove_tree, self._grave(container_id)))
+        self._sweeps.add(task)
+        task.add_done_callback(self._sweeps.discard)
+
+    async def finished(self) -> None:
+        """Wait until all that was removed is off the disk."""
+        while self._sweeps:
+            await asyncio.wait(self._sweeps)
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a tree by descriptors (never through a link); what cannot go stays for the next sweep."""
+    shutil.rmtree(path, ignore_errors=True)

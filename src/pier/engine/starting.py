@@ -1,0 +1,160 @@
+"""The start of a container: lease and configuration in one thread, one round trip to the keeper, then the news.
+
+*Theory of operation.* The record exists since the create and names everything a start makes (directory, cgroup, lease), so a
+crash at any point leaves nothing that the next start of the daemon does not find by the id. What fails undoes itself: the
+network is released, the cgroup emptied, and the state says why. The record of the running state is written without
+waiting: a daemon that dies before it is durable finds the keeper alive and adopts it.
+"""
+
+from dataclasses import dataclass
+
+from pier.engine import transitions
+from pier.engine.connecting import Connection, connect
+from pier.engine.container import Container, Outcome
+from pier.engine.endpoints import disconnected
+from pier.engine.exits import Exits
+from pier.engine.gathering import gather, join
+from pier.engine.oci.configure import configure
+from pier.engine.oci.facts import Joined
+from pier.engine.parts import Parts
+from pier.engine.projection import Projection
+from pier.engine.record import Record, replaced
+from pier.engine.start_files import log_target, make_bind_sources, wants_init, write_network_files
+from pier.runtime.launch import Keeper, LaunchRequest, OverlayRoot
+from pier.spec import runtime_config
+from pier.spec.errors import Conflict, NotModified, PierError, StartFailed
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a launch needs, made in a thread."""
+
+    connection: Connection
+    config: bytes
+
+
+class Starting:
+    """Starts containers. `auto_remove` is set by the wiring."""
+
+    def __init__(self, projection: Projection, parts: Parts, exits: Exits) -> None:
+        self._projection = projection
+        self._parts = parts
+        self._exits = exits
+
+    async def start(self, container: Container) -> None:
+        """Start for a user; `NotModified` when it runs."""
+        status = container.state.status
+        if status == "paused":
+            raise Conflict("cannot start a paused container, try unpause instead")
+        if status == "restarting":
+            self._exits.call_off_restart(container)
+        failure: PierError | None = None
+        async with container.lock:
+            self._check(container)
+            try:
+                await self.run(container)
+            except PierError as error:
+                failure = error
+        if failure is not None:
+            if container.record.host_config.AutoRemove:
+                await self._exits.remove(container)
+            raise failure
+
+    async def start_again(self, container: Container) -> None:
+        """Start by policy, after the wait of a restart."""
+        async with container.lock:
+            if container.state.status != "restarting":
+                return
+            try:
+                await self.run(container, by_policy=True)
+            except PierError:
+                self._exits.gave_up(container)
+
+    def _check(self, container: Container) -> None:
+        if container.removal or container.state.status in ("removing", "dead"):
+            raise Conflict("container is marked for removal and cannot be started")
+        if container.state.running:
+            raise NotModified(f"container {container.id} is already running")
+
+    async def run(self, container: Container, *, by_policy: bool = False) -> None:
+        """Start whatever the state. The caller holds the container's lock."""
+        try:
+            keeper = await self._launch(container)
+        except PierError as error:
+            await self._undo(container, error)
+            raise
+        finally:
+            self._parts.attachments.drop(container)
+        container.keeper = keeper
+        state = transitions.started(container.state, keeper.pid, keeper.started_at, by_policy=by_policy)
+        self._projection.change(container, state)
+        self._parts.news.container(container, "start")
+        self._exits.watch(container, keeper)
+
+    async def _launch(self, container: Container) -> Keeper:
+        joined = join(container.record, self._projection.find)
+        prepared = await self._parts.offload.run(self._prepare, container.record, joined)
+        try:
+            container.record = prepared.connection.record
+            self._parts.news.networks(container.record, "connect")
+            self._parts.news.mounts(container.record)
+            return await self._parts.launcher.launch(self._request(container, prepared))
+        finally:
+            prepared.connection.close()
+
+    def _prepare(self, record: Record, joined: Joined) -> Prepared:
+        """In a thread: everything before the launch, the lease last but one so that little is undone on an error."""
+        make_bind_sources(record)
+        facts = gather(record, self._parts, joined)
+        connection = connect(record, self._parts.networks)
+        try:
+            write_network_files(connection.record, self._parts)
+            spec = configure(facts, self._parts.host, self._parts.settings)
+            return Prepared(connection, runtime_config.encode(spec))
+        except BaseException:
+            connection.close()
+            raise
+
+    def _request(self, container: Container, prepared: Prepared) -> LaunchRequest:
+        record, parts = container.record, self._parts
+        config, directory = record.config, parts.layout.container(record.id)
+        rows, columns = (*record.host_config.ConsoleSize, 0, 0)[:2]
+        return LaunchRequest(
+            id=record.id,
+            directory=parts.run_directory(record.id),
+            config=prepared.config,
+            root=OverlayRoot(
+                lowers=tuple(str(parts.layout.layer(layer)) for layer in record.layers),
+                upper=str(directory / "upper"),
+                work=str(directory / "work"),
+            ),
+            cgroup=f"{parts.cgroup_parent}/{record.id}",
+            log=log_target(record, directory),
+            exit_path=directory / "exit.json",
+            tty=config.Tty,
+            open_stdin=config.OpenStdin,
+            stdin_once=config.StdinOnce,
+            attachments=parts.attachments.collect(container),
+            netns_fd=prepared.connection.netns_fd,
+            held=prepared.connection.held,
+            init_binary=parts.init_path or None if wants_init(record, parts.settings) else None,
+            size=(rows, columns) if rows and columns else None,
+        )
+
+    async def _undo(self, container: Container, error: PierError) -> None:
+        """Leave nothing of a start that failed, and show why in the state."""
+        code = error.code if isinstance(error, StartFailed) and error.code != 125 else 128
+        was_connected = container.record.sandbox != ""
+        await self._parts.offload.run(self._clean_up, container.record)
+        if was_connected:
+            self._parts.news.networks(container.record, "disconnect")
+        record = container.record
+        container.record = replaced(record, endpoints=disconnected(record.endpoints), ports={}, sandbox="")
+        self._projection.change(container, transitions.failed_to_start(container.state, code, error.message))
+        if container.state.status == "created":
+            container.tell("next-exit", Outcome(code, error.message))
+
+    def _clean_up(self, record: Record) -> None:
+        self._parts.empty_cgroup(record.id)
+        if record.endpoints:
+            self._parts.networks.release(record.id)
