@@ -6,17 +6,16 @@ Without the variable a point costs one look into an empty table. `@N` fires at t
 import errno
 import os
 import signal
-from dataclasses import dataclass
 
 
-@dataclass
 class Fault:
     """What happens at a point: the signal number or errno, and at which pass (0: each)."""
 
-    kill: bool
-    number: int
-    at: int
-    passes: int = 0
+    def __init__(self, number: int, at: int, *, kill: bool) -> None:
+        self.kill = kill
+        self.number = number
+        self.at = at
+        self.passes = 0
 
 
 def parse(text: str) -> dict[str, Fault]:
@@ -28,7 +27,7 @@ def parse(text: str) -> dict[str, Fault]:
         number = signal.SIGKILL if action == "kill" else getattr(errno, action, 0)
         if not point or not number or not (at or "0").isdigit():
             raise ValueError(f"PIER_FAULTS: {part!r} is not POINT=kill or POINT=ERRNO, with @N or without")
-        faults[point] = Fault(action == "kill", int(number), int(at or "0"))
+        faults[point] = Fault(int(number), int(at or "0"), kill=action == "kill")
     return faults
 
 

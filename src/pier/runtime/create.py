@@ -1,0 +1,70 @@
+"""The creator: the process that waits beside a keeper, becomes the container's init (or an exec's program), step by step.
+
+It starts life inside a new PID namespace (`fresh`) so that the usual start needs no fork at all, or in the host's, for
+starts that join another PID namespace. Everything it will need is loaded before it is forked.
+"""
+
+import os
+import socket
+from typing import NoReturn
+
+from pier.kernel import capabilities, cgroup, faults, fds, process
+from pier.runtime import sync
+from pier.runtime.init import become
+from pier.runtime.plan import Given, Host, InitPlan, plan, plan_exec
+from pier.runtime.steps import Failure, Stage
+
+# The descriptors that come with the forwarded request, in this order; -1 in the list of names means absent.
+INPUTS, SECCOMP, NETNS, PIDFD, STDIN, STDOUT, STDERR = "inputs", "seccomp", "netns", "pidfd", "stdin", "stdout", "stderr"
+
+
+def host() -> Host:
+    """The host's facts for the plan, read once by the spawner."""
+    return Host(capabilities.last_capability(), cgroup.detect())
+
+
+def serve(channel: socket.socket, facts: Host, *, fresh_pid: bool) -> NoReturn:
+    """Wait for the keeper's word, then become the container. Never returns."""
+    code = 1
+    try:
+        process.set_dumpable(dumpable=False)
+        request, descriptors = sync.receive(channel)
+        if request is not None:
+            _start(channel, request, descriptors, facts, fresh_pid=fresh_pid)
+    except Failure as failure:
+        _report(channel, failure.message)
+    except Exception as error:
+        _report(channel, f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(code)
+
+
+def _start(channel: socket.socket, request: sync.Message, descriptors: list[int], host_: Host, *, fresh_pid: bool) -> None:
+    faults.point("creator-start")
+    names: list[str] = request["fds"]
+    given = dict(zip(names, descriptors, strict=True))
+    facts, config = sync.unpack_inputs(given[INPUTS])
+    stdio = [given.get(name, -1) for name in (STDIN, STDOUT, STDERR)]
+    stage = Stage(channel, stdio, given.get(NETNS, -1), given.get(SECCOMP, -1), tty=request["tty"])
+    stage.pidfd = given.get(PIDFD, -1)
+    stage.wait = bool(facts.get("wait"))
+    stage.size = tuple(request["size"]) if request.get("size") else None
+    circumstances = Given(facts, request["cgroup"], NETNS in given, SECCOMP in given, fresh_pid, tied=True)
+    os.umask(0)
+    steps: InitPlan = (plan_exec if facts.get("exec") else plan)(config, circumstances, host_)
+    become(steps, stage)
+
+
+def _report(channel: socket.socket, message: str) -> None:
+    try:
+        sync.send(channel, {"at": "failed", "message": message[:8192]})
+    except OSError:
+        pass  # the keeper is gone, and with it whoever asked
+
+
+def close_others(keep: tuple[int, ...]) -> None:
+    """Close every descriptor above 2 but those kept: a forked child holds what its parent held."""
+    for name in os.listdir("/proc/self/fd"):
+        number = int(name)
+        if number > 2 and number not in keep:
+            fds.close_all((number,))

@@ -1,0 +1,38 @@
+"""The wording and the exit codes of failed starts: Docker's, bit for bit. Pure."""
+
+import os
+from errno import EACCES, EISDIR, ENOTDIR
+
+from pier.spec.errors import StartFailed
+
+_CREATE = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+_EXEC = "OCI runtime exec failed: exec failed: unable to start container process: "
+_MOUNT_HINT = (
+    ": Are you trying to mount a directory onto a file (or vice-versa)? "
+    "Check if the specified host path exists and is the expected type"
+)
+_NOT_FOUND = ("executable file not found", "no such file or directory", "system cannot find the file specified")
+NOT_FOUND, NOT_INVOKED, OTHER = 127, 126, 128
+
+
+def start_failed(message: str, program: str) -> StartFailed:
+    """A container's failed start from the runtime's words, as Docker's daemon reads runc's."""
+    text = f"{_CREATE}{message}: unknown"
+    code = OTHER
+    if program in message and any(words in message for words in _NOT_FOUND):
+        code = NOT_FOUND
+    if _says(message, EACCES) or _says(message, EISDIR):
+        code = NOT_INVOKED
+    if _says(message, ENOTDIR):
+        text, code = text + _MOUNT_HINT, NOT_FOUND
+    return StartFailed(text, code)
+
+
+def exec_failed(message: str) -> StartFailed:
+    """An exec's failed start; Docker gives 127 for a program that is not there and 126 for every other reason."""
+    code = NOT_FOUND if any(words in message for words in _NOT_FOUND) else NOT_INVOKED
+    return StartFailed(f"{_EXEC}{message}: unknown", code)
+
+
+def _says(message: str, number: int) -> bool:
+    return os.strerror(number).lower() in message

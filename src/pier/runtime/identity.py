@@ -1,0 +1,243 @@
+"""The steps that make a process who it shall be: terminal, limits, user, capabilities, filter, directory, program.
+
+The order is runc's: without no_new_privs a filter needs CAP_SYS_ADMIN and goes first, with it the filter goes last.
+"""
+
+import errno
+import os
+import signal
+import stat
+from dataclasses import dataclass
+from typing import NoReturn
+
+from pier.kernel import capabilities, fds, openat2, process, pty, rlimits, seccomp
+from pier.kernel import mount as m
+from pier.runtime import sync
+from pier.runtime.steps import Failure, Stage, Step, reason
+
+_SIGNALS = [number for number in range(1, 65) if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33)]
+
+
+@dataclass(slots=True)
+class Terminal(Step):
+    """Open a terminal from the container's own devpts, hand its master to the keeper, and show it as /dev/console."""
+
+    console: bool
+
+    def context(self) -> str:
+        return "error setting up the console"
+
+    def apply(self, stage: Stage) -> None:
+        root = stage.root if stage.root >= 0 else os.open("/", os.O_PATH | os.O_CLOEXEC)
+        master, slave, _ = pty.open_pair(root)
+        if stage.size:
+            pty.set_size(slave, *stage.size)
+        sync.send(stage.channel, {"at": "terminal"}, (master, slave))
+        os.close(master)
+        stage.stdio = [slave, slave, slave]
+        if self.console:
+            target = openat2.make_file(stage.root, "dev/console", 0o600)
+            copy = m.open_tree(slave)
+            m.move_mount(copy, target)
+            fds.close_all((copy, target))
+
+
+@dataclass(slots=True)
+class Session(Step):
+    """Start a session with the terminal or the pipes as descriptors 0, 1 and 2, owned by the container's user."""
+
+    uid: int
+
+    def context(self) -> str:
+        return "error setting up standard streams"
+
+    def apply(self, stage: Stage) -> None:
+        os.setsid()
+        if stage.tty:
+            pty.make_controlling(stage.stdio[0])
+        for number, descriptor in enumerate(stage.stdio):
+            os.dup2(descriptor, number, inheritable=True)
+        for number in range(3):
+            status = os.fstat(number)
+            if status.st_uid != self.uid and not (stat.S_ISCHR(status.st_mode) and status.st_rdev == os.makedev(1, 3)):
+                os.fchown(number, self.uid, -1)
+
+
+@dataclass(slots=True)
+class Rlimit(Step):
+    """Set one limit."""
+
+    number: int
+    soft: int
+    hard: int
+
+    def context(self) -> str:
+        return f"error setting rlimits for ready process: error setting rlimit type {self.number}"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        rlimits.set_limit(self.number, self.soft, self.hard)
+
+
+@dataclass(slots=True)
+class NoNewPrivileges(Step):
+    """Set no_new_privs."""
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        process.set_no_new_privileges()
+
+
+@dataclass(slots=True)
+class SeccompFilter(Step):
+    """Load the filter that came with the request."""
+
+    flags: int
+
+    def context(self) -> str:
+        return "error loading seccomp filter"
+
+    def apply(self, stage: Stage) -> None:
+        seccomp.load(fds.read_all(stage.seccomp), self.flags)
+
+
+@dataclass(slots=True)
+class BoundingSet(Step):
+    """Drop what is not in the bounding set, while we still may."""
+
+    keep: int
+    last: int
+
+    def context(self) -> str:
+        return "unable to apply bounding set"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        capabilities.drop_bounding(self.keep, self.last)
+        process.set_keep_capabilities(keep=True)
+
+
+@dataclass(slots=True)
+class User(Step):
+    """Become the user: groups first, then gid, then uid, all three of each."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    umask: int
+
+    def context(self) -> str:
+        return "unable to setup user"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        os.setgroups(list(self.groups))
+        os.setresgid(self.gid, self.gid, self.gid)
+        os.setresuid(self.uid, self.uid, self.uid)
+        os.umask(self.umask)
+
+
+@dataclass(slots=True)
+class CapabilitySets(Step):
+    """Set effective, permitted and inheritable, then ambient."""
+
+    effective: int
+    permitted: int
+    inheritable: int
+    ambient: int
+
+    def context(self) -> str:
+        return "unable to apply caps"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        process.set_keep_capabilities(keep=False)
+        capabilities.set_capabilities(self.effective, self.permitted, self.inheritable)
+        if self.ambient:
+            capabilities.set_ambient(self.ambient)
+
+
+@dataclass(slots=True)
+class WorkingDirectory(Step):
+    """Enter the working directory as the user, and see that it lies inside the root (CVE-2024-21626)."""
+
+    path: str
+
+    def context(self) -> str:
+        return f'chdir to cwd ("{self.path}") set in config.json failed'
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        os.chdir(self.path)
+        try:
+            inside = os.getcwd().startswith("/")
+        except FileNotFoundError:
+            inside = False
+        if not inside:
+            raise Failure("current working directory is outside of container mount namespace root -- possible breakout")
+
+
+@dataclass(slots=True)
+class Execute(Step):
+    """Find the program as the container's user would, settle the last things, and become it."""
+
+    arguments: tuple[bytes, ...]
+    environment: tuple[tuple[bytes, bytes], ...]
+    late_filter: SeccompFilter | None
+    tied: bool
+
+    def apply(self, stage: Stage) -> None:
+        environment = dict(self.environment)
+        program = find_program(self.arguments[0], environment.get(b"PATH", b""))
+        if self.tied:
+            process.set_parent_death_signal(signal.SIGKILL)
+        if stage.wait:
+            self._wait(stage)
+        fds.mark_close_on_exec(3)
+        _default_signals()
+        if self.late_filter:
+            self.late_filter.apply(stage)
+        try:
+            os.execve(program, self.arguments, environment)
+        except OSError as error:
+            _die(stage, f"exec {os.fsdecode(program)}: {reason(error)}\n")
+
+    def _wait(self, stage: Stage) -> None:
+        """Say that all is ready, and wait for the word to start (the OCI command line's create and start)."""
+        sync.send(stage.channel, {"at": "ready"})
+        if not stage.channel.recv(1):
+            os._exit(1)
+
+
+def find_program(name: bytes, path: bytes) -> bytes:
+    """The program's path, looked up in `path` as Go's exec.LookPath does. Raises Failure in its words."""
+    shown = os.fsdecode(name)
+    if b"/" in name:
+        problem = _unfit(name)
+        if problem == errno.EACCES:
+            raise Failure(f'exec: "{shown}": permission denied')
+        if problem:
+            raise Failure(f'exec: "{shown}": stat {shown}: {os.strerror(problem).lower()}')
+        return name
+    for directory in path.split(b":"):
+        candidate = os.path.join(directory or b".", name)
+        if name and not _unfit(candidate):
+            return candidate
+    raise Failure(f'exec: "{shown}": executable file not found in $PATH')
+
+
+def _unfit(path: bytes) -> int:
+    """0 for a file that this user may execute, else an errno."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        return error.errno or errno.ENOENT
+    return 0 if not stat.S_ISDIR(mode) and mode & 0o111 and os.access(path, os.X_OK, effective_ids=False) else errno.EACCES
+
+
+def _default_signals() -> None:
+    """What the interpreter ignores or handles is no business of the program."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _die(stage: Stage, message: str) -> NoReturn:
+    """Docker counts a program that the kernel refuses as started: the message is its output and the exit code 1."""
+    os.write(2, message.encode(errors="surrogateescape"))
+    stage.channel.close()
+    os._exit(1)

@@ -1,0 +1,217 @@
+"""The steps that set a process apart: control group, namespaces, host name, kernel parameters."""
+
+import fcntl
+import os
+import socket
+import struct
+from dataclasses import dataclass
+
+from pier.kernel import mount as m
+from pier.kernel import namespaces, openat2
+from pier.kernel.cgroup import Layout
+from pier.kernel.libc import call
+from pier.runtime import sync
+from pier.runtime.cgroups import ContainerCgroup, Write
+from pier.runtime.steps import Failure, Stage, Step
+
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
+
+
+@dataclass(slots=True)
+class CreateCgroup(Step):
+    """Make the container's group, set its limits, and move into it."""
+
+    path: str
+    layout: Layout
+    writes: tuple[Write, ...]
+    device_program: bytes
+
+    def context(self) -> str:
+        return "unable to apply cgroup configuration"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        group = ContainerCgroup(self.path, self.layout)
+        group.create(self.writes, self.device_program)
+        group.enter()
+
+
+@dataclass(slots=True)
+class EnterCgroup(Step):
+    """Move into the group of a running container."""
+
+    path: str
+    layout: Layout
+
+    def context(self) -> str:
+        return "error adding process to cgroups"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        ContainerCgroup(self.path, self.layout).enter()
+
+
+@dataclass(slots=True)
+class WriteSelf(Step):
+    """Write a file of this process in the host's procfs; programs that it becomes keep the value."""
+
+    name: str
+    value: str
+    what: str
+
+    def context(self) -> str:
+        return self.what
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        descriptor = os.open(f"/proc/self/{self.name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, self.value.encode())
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(slots=True)
+class JoinNetwork(Step):
+    """Enter the network namespace whose descriptor came with the request."""
+
+    def context(self) -> str:
+        return "error joining network namespace"
+
+    def apply(self, stage: Stage) -> None:
+        namespaces.setns(stage.netns, namespaces.CLONE_NEWNET)
+        os.close(stage.netns)
+
+
+@dataclass(slots=True)
+class JoinNamespace(Step):
+    """Enter a namespace by its file."""
+
+    path: str
+    flag: int
+
+    def context(self) -> str:
+        return f"error joining namespace {self.path}"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            namespaces.setns(descriptor, self.flag)
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(slots=True)
+class NewNamespaces(Step):
+    """Enter new namespaces."""
+
+    flags: int
+
+    def context(self) -> str:
+        return "error creating new namespaces"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        namespaces.unshare(self.flags)
+        if self.flags & namespaces.CLONE_NEWTIME:  # unshare(2) moves only children into it
+            descriptor = os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC)
+            namespaces.setns(descriptor, namespaces.CLONE_NEWTIME)
+            os.close(descriptor)
+        if self.flags & namespaces.CLONE_NEWNET:
+            _loopback_up()
+
+
+@dataclass(slots=True)
+class Fork(Step):
+    """Go on as a child, which is what a joined PID namespace takes; the child's parent is the keeper."""
+
+    def context(self) -> str:
+        return "error forking into the pid namespace"
+
+    def apply(self, stage: Stage) -> None:
+        process = namespaces.clone(namespaces.CLONE_PARENT)
+        if process:
+            sync.send(stage.channel, {"at": "process", "pid": process})
+            os._exit(0)
+
+
+@dataclass(slots=True)
+class JoinContainer(Step):
+    """Enter all namespaces of the container whose init is behind the pidfd, except its user namespace when it is ours."""
+
+    flags: int
+
+    def context(self) -> str:
+        return "error joining the container's namespaces"
+
+    def apply(self, stage: Stage) -> None:
+        try:
+            namespaces.setns(stage.pidfd, self.flags)
+        except ProcessLookupError:
+            raise Failure("cannot exec in a stopped container") from None
+        os.close(stage.pidfd)
+
+
+@dataclass(slots=True)
+class SlaveMounts(Step):
+    """Let the host's later mounts in until pivot_root, and none of ours out."""
+
+    def context(self) -> str:
+        return "error preparing rootfs"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
+
+
+@dataclass(slots=True)
+class Hostname(Step):
+    """Set the host name."""
+
+    name: str
+
+    def context(self) -> str:
+        return "sethostname"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        socket.sethostname(self.name.encode())
+
+
+@dataclass(slots=True)
+class Domainname(Step):
+    """Set the NIS domain name."""
+
+    name: str
+
+    def context(self) -> str:
+        return "setdomainname"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        name = self.name.encode()
+        call("setdomainname", name, len(name))
+
+
+@dataclass(slots=True)
+class Sysctl(Step):
+    """Write one kernel parameter of the new namespaces, through the container's procfs and nothing mounted on it."""
+
+    key: str
+    value: str
+
+    def path(self) -> str:
+        return "sys/" + self.key.replace(".", "/")
+
+    def context(self) -> str:
+        return f"open /proc/{self.path()}"
+
+    def apply(self, stage: Stage) -> None:
+        if stage.procfs < 0:
+            stage.procfs = m.mounted("proc", ())
+        resolve = openat2.RESOLVE_BENEATH | openat2.RESOLVE_NO_XDEV | openat2.RESOLVE_NO_SYMLINKS
+        descriptor = openat2.openat2(stage.procfs, self.path(), os.O_WRONLY, resolve=resolve)
+        try:
+            os.write(descriptor, self.value.encode())
+        finally:
+            os.close(descriptor)
+
+
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))

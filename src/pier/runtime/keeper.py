@@ -1,0 +1,348 @@
+"""The keeper: one small process per container or exec that holds its streams, serves its clients and records its end.
+
+*Theory of operation*: forked ahead by the spawner, with its creator waiting beside it, the keeper sleeps until the daemon's
+one message. It makes the pipes, hands the request to the creator, and when the creator's channel closes by execve it answers.
+From then on it owes the daemon nothing: it lives until its container ends, whatever becomes of the daemon, and a new daemon
+finds it by `keeper.sock` in its directory. At the end it drains the streams, removes the control group, writes the exit record, and only
+then tells anyone. It imports nothing after its fork.
+"""
+
+import os
+import signal
+import socket
+import time
+from typing import NoReturn
+
+from pier.kernel import faults, fds, pty
+from pier.kernel.cgroup import Layout
+from pier.kernel.process import Title, exit_code, pidfd_open, set_name
+from pier.runtime import create, sync
+from pier.runtime.cgroups import ContainerCgroup
+from pier.runtime.logfile import LogFile
+from pier.runtime.loop import IN, Loop
+from pier.runtime.state import Exit, write_exit
+from pier.runtime.streams import Streams
+
+SOCKET = "keeper.sock"
+# How long clients that are owed output hold the keeper after the end; they lose the rest then.
+_LINGER = 60.0
+
+
+def serve(connection: socket.socket, channel: socket.socket, creator: int, title: Title, layout: Layout) -> NoReturn:
+    """Wait for the daemon's word, then keep. Never returns."""
+    try:
+        held: list[int] = []
+        request, descriptors = sync.receive(connection)
+        while request is not None and request.get("do") == "hold":
+            held += descriptors
+            request, descriptors = sync.receive(connection)
+        if request is not None:
+            Keeper(connection, channel, creator, layout, held).run(request, descriptors, title)
+    except OSError:
+        pass  # the daemon has gone before it asked for anything
+    finally:
+        os._exit(0)
+
+
+class Keeper:
+    """The life of one container, seen from its keeper."""
+
+    def __init__(self, connection: socket.socket, channel: socket.socket, creator: int, layout: Layout, held: list[int]) -> None:
+        self._connections: dict[int, socket.socket] = {connection.fileno(): connection}
+        self._first = connection
+        self._channel = channel
+        self._pid = creator
+        self._layout = layout
+        self._held = held
+        self._loop = Loop()
+        self._listener: socket.socket | None = None
+        self._terminal = -1
+        self._slave = -1
+        self._pidfd = -1
+        self._started_at = 0
+        self._created = False
+        self._stopping = False
+
+    def run(self, request: sync.Message, descriptors: list[int], title: Title) -> None:
+        """From the request to the end."""
+        self._request = request
+        set_name("pier-keeper")
+        title.set(f"pier-keeper {request['id']}")
+        given: list[tuple[str, int]] = list(zip(request["fds"], descriptors, strict=True))
+        attachments = [descriptor for name, descriptor in given if name == "attachment"]
+        self._held += [descriptor for name, descriptor in given if name == "held"]
+        for_creator = [(name, descriptor) for name, descriptor in given if name not in ("attachment", "held")]
+        try:
+            pipes = self._pipes(for_creator)
+            self._hand_over(for_creator)
+            self._listen()
+            self._open_streams(pipes, attachments)
+            failure = self._await_start()
+        except OSError as error:
+            failure = f"error starting the keeper: {error}"
+        if failure is not None:
+            self._fail(failure)
+            return
+        self._serve()
+
+    def _pipes(self, for_creator: list[tuple[str, int]]) -> dict[str, int]:
+        """Pipes for a container without a terminal; its own ends are put beside the descriptors for the creator."""
+        if self._request["tty"]:
+            return {}
+        ours: dict[str, int] = {}
+        if self._request["open_stdin"]:
+            theirs, ours[create.STDIN] = os.pipe2(os.O_CLOEXEC)
+        else:
+            theirs = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        for_creator.append((create.STDIN, theirs))
+        for name in (create.STDOUT, create.STDERR):
+            ours[name], theirs = os.pipe2(os.O_CLOEXEC)
+            for_creator.append((name, theirs))
+        return ours
+
+    def _hand_over(self, for_creator: list[tuple[str, int]]) -> None:
+        forwarded = {key: self._request[key] for key in ("cgroup", "tty", "size")}
+        forwarded["fds"] = [name for name, _ in for_creator]
+        descriptors = [descriptor for _, descriptor in for_creator]
+        sync.send(self._channel, forwarded, descriptors)
+        fds.close_all(descriptors)
+
+    def _listen(self) -> None:
+        """Listen in the given directory, by a relative name: a socket's path may be no longer than 107 bytes."""
+        os.chdir(self._request["directory"])
+        try:
+            os.unlink(SOCKET)
+        except FileNotFoundError:
+            pass
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        self._listener.bind(SOCKET)
+        self._listener.listen(16)
+
+    def _open_streams(self, pipes: dict[str, int], attachments: list[int]) -> None:
+        request = self._request
+        target = request.get("log")
+        log = LogFile(target["path"], target["max_size"], target["max_file"]) if target else None
+        self._streams = Streams(self._loop, log, tty=request["tty"], stdin_once=request["stdin_once"])
+        self._streams.on_detach = self._tell_detached
+        for name, descriptor in pipes.items():
+            if name == create.STDIN:
+                self._streams.open_input(descriptor)
+            else:
+                self._streams.open_output(descriptor, name.encode())
+        self._waiting = list(zip(attachments, request["attachments"], strict=True))
+
+    def _await_start(self) -> str | None:
+        """Listen to the creator until execve closes its channel; what failed, if something did."""
+        while True:
+            message, descriptors = sync.receive(self._channel)
+            if message is None:
+                self._begun()
+                return None
+            if message["at"] == "failed":
+                return str(message["message"])
+            if message["at"] == "terminal":
+                self._terminal, self._slave = descriptors
+            elif message["at"] == "process":
+                os.waitpid(self._pid, 0)
+                self._pid = message["pid"]
+            elif message["at"] == "ready":
+                self._created = True
+                self._pidfd = pidfd_open(self._pid)
+                return None
+
+    def _begun(self) -> None:
+        """The channel has closed: the program runs."""
+        self._started_at = time.time_ns()
+        if self._pidfd < 0:
+            self._pidfd = pidfd_open(self._pid)
+
+    def _start(self) -> sync.Message:
+        """The OCI command line's start: let the creator go on, and see what comes of it."""
+        if not self._created:
+            return {"error": "cannot start a container that is not in the created state"}
+        self._created = False
+        self._channel.send(b"!")
+        message, _ = sync.receive(self._channel)
+        if message is not None:
+            return {"error": str(message.get("message"))}
+        self._begun()
+        return {"started_at": self._started_at}
+
+    def _started(self, word: str) -> None:
+        message = {"at": word, "pid": self._pid, "started_at": self._started_at, "version": sync.VERSION}
+        sync.send(self._first, message, (self._pidfd,))
+
+    def _fail(self, message: str) -> None:
+        """Leave nothing behind, then say why."""
+        try:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+        self._clean()
+        try:
+            sync.send(self._first, {"at": "failed", "message": message})
+        except OSError:
+            pass  # the daemon is gone: it will find no keeper and no group
+
+    def _clean(self) -> None:
+        """Remove the socket and the control group. Processes that outlived init (a shared PID namespace) are killed."""
+        try:
+            os.unlink(SOCKET)
+        except OSError:
+            pass
+        if not self._request["cgroup"] or self._request["kind"] != "container":
+            return
+        group = ContainerCgroup(self._request["cgroup"], self._layout)
+        try:
+            if not group.is_empty():
+                group.kill()
+            group.remove()
+        except (OSError, TimeoutError):
+            pass  # the daemon's reconciliation removes groups that nobody owns
+
+    def _serve(self) -> None:
+        try:
+            if self._terminal >= 0:
+                self._streams.open_terminal(self._terminal, stdin=self._request["open_stdin"])
+            for descriptor, wants in self._waiting:
+                self._streams.attach(descriptor, wants)
+            self._started("created" if self._created else "started")
+        except OSError:
+            pass  # the daemon is gone: the container runs, and a new daemon finds it
+        self._first.setblocking(False)
+        self._loop.watch(self._first.fileno(), IN, lambda _events: self._request_of(self._first))
+        if self._listener:
+            self._loop.watch(self._listener.fileno(), IN, lambda _events: self._accept())
+        self._loop.watch(self._pidfd, IN, lambda _events: self._stop())
+        _sink_oom_score()
+        faults.point("keeper-serving")
+        while not self._stopping:
+            self._loop.turn(self._streams.timeout())
+            self._streams.let_stalled_go()
+        self._finish()
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _finish(self) -> None:
+        """The end: streams, group, record, then the news, then the clients' ends."""
+        status = os.waitid(os.P_PID, self._pid, os.WEXITED)
+        self._loop.forget(self._pidfd)
+        self._streams.drain()
+        oom = self._oom_killed()
+        fds.close_all(self._held)
+        self._clean()
+        record = Exit(exit_code(status) if status else 255, oom, "", time.time_ns())
+        if path := self._request.get("exit_path"):
+            try:
+                write_exit(path, record)
+            except OSError as error:
+                record = record._replace(error=f"writing the exit record: {error}")
+        self._tell({"at": "exited", **record._asdict()})
+        self._streams.close_idle()
+        self._linger()
+
+    def _linger(self) -> None:
+        deadline = time.monotonic() + _LINGER
+        while not self._streams.flushed() and time.monotonic() < deadline:
+            self._loop.turn(deadline - time.monotonic())
+            self._streams.close_idle()
+
+    def _oom_killed(self) -> bool:
+        if not self._request["cgroup"] or self._request["kind"] != "container":
+            return False
+        return ContainerCgroup(self._request["cgroup"], self._layout).oom_count() > 0
+
+    # The daemon's requests.
+
+    def _accept(self) -> None:
+        if self._listener is None:
+            return
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        self._connections[connection.fileno()] = connection
+        self._loop.watch(connection.fileno(), IN, lambda _events: self._request_of(connection))
+
+    def _request_of(self, connection: socket.socket) -> None:
+        try:
+            message, descriptors = sync.receive(connection)
+        except BlockingIOError:
+            return
+        except (OSError, sync.Broken):
+            message, descriptors = None, []
+        if message is None:
+            self._hang_up(connection)
+            return
+        answer, sent = self._answer(message, descriptors)
+        try:
+            sync.send(connection, {"at": "answer", "n": message.get("n"), **answer}, sent)
+        except OSError:
+            self._hang_up(connection)
+
+    def _hang_up(self, connection: socket.socket) -> None:
+        self._loop.forget(connection.fileno())
+        self._connections.pop(connection.fileno(), None)
+        connection.close()
+
+    def _answer(self, message: sync.Message, descriptors: list[int]) -> tuple[sync.Message, tuple[int, ...]]:
+        """Do what is asked; the answer and the descriptors that go with it."""
+        try:
+            word = message.get("do")
+            if word == "attach":
+                (descriptor,), descriptors = descriptors, []
+                return {"attachment": self._streams.attach(descriptor, message["attachment"])}, ()
+            if word == "resize":
+                if self._terminal >= 0:
+                    pty.set_size(self._terminal, int(message["rows"]), int(message["columns"]))
+                return {}, ()
+            if word == "signal":
+                signal.pidfd_send_signal(self._pidfd, int(message["number"]))
+                return {}, ()
+            if word == "start":
+                return self._start(), ()
+            if word == "hello":
+                return self._hello(), (self._pidfd,)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return {"error": str(error), "errno": getattr(error, "errno", 0) or 0}, ()
+        finally:
+            fds.close_all(descriptors)
+        return {"error": f"unknown request {word!r}"}, ()
+
+    def _hello(self) -> sync.Message:
+        wanted = ("id", "cgroup", "tty", "kind", "exit_path")
+        known = {key: self._request[key] for key in wanted}
+        return {
+            "version": sync.VERSION,
+            "pid": self._pid,
+            "started_at": self._started_at,
+            "created": self._created,
+            **known,
+        }
+
+    def _tell_detached(self, number: int, why: str) -> None:
+        if why != "end":
+            self._tell({"at": "detached", "attachment": number, "why": why})
+
+    def _tell(self, message: sync.Message) -> None:
+        for connection in tuple(self._connections.values()):
+            try:
+                sync.send(connection, message)
+            except OSError:
+                self._hang_up(connection)
+
+
+def _sink_oom_score() -> None:
+    """Be among the last that the kernel kills for memory; refused without CAP_SYS_RESOURCE, and then left as it is."""
+    try:
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"-999")
+        finally:
+            os.close(descriptor)
+    except OSError:
+        pass
+

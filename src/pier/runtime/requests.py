@@ -1,0 +1,90 @@
+"""What the engine asks of the runtime."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayRoot:
+    """A root of image layers, lowest first, under a writable directory."""
+
+    lowers: tuple[str, ...]
+    upper: str
+    work: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRoot:
+    """A root that is a directory."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogTarget:
+    """The json-file log: `max_size` in bytes (0: no limit), `max_file` files are kept."""
+
+    path: str
+    max_size: int = 0
+    max_file: int = 1
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A client's descriptor and what it takes part in; `framed` puts Docker's 8-byte header before each chunk."""
+
+    fd: int
+    stdin: bool = False
+    stdout: bool = True
+    stderr: bool = True
+    framed: bool = False
+    detach_keys: bytes = b""
+
+    def wants(self) -> dict[str, object]:
+        """The attachment as a message's part."""
+        return {
+            "stdin": self.stdin,
+            "stdout": self.stdout,
+            "stderr": self.stderr,
+            "framed": self.framed,
+            "detach_keys": self.detach_keys.hex(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchRequest:
+    """One container's start. Descriptors stay the caller's; the keeper gets copies."""
+
+    id: str
+    directory: Path
+    config: bytes
+    root: OverlayRoot | PlainRoot
+    cgroup: str
+    exit_path: Path | None
+    log: LogTarget | None = None
+    tty: bool = False
+    open_stdin: bool = False
+    stdin_once: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    netns_fd: int | None = None
+    held: tuple[int, ...] = ()
+    init_binary: str | None = None
+    size: tuple[int, int] | None = None
+    wait: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecRequest:
+    """One more process in a running container; `process` is OCI's process object, `seccomp` the container's profile."""
+
+    id: str
+    directory: Path
+    process: bytes
+    tty: bool = False
+    open_stdin: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    detach: bool = False
+    size: tuple[int, int] | None = None
+    exit_path: Path | None = None
+    seccomp: bytes | None = field(default=None, repr=False)

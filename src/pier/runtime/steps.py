@@ -1,0 +1,69 @@
+"""What a step of a start is, the stage it works on, and how its failure is worded.
+
+A plan is a tuple of steps; `runtime/filesystem.py` and `runtime/identity.py` hold the kinds.
+"""
+
+import errno
+import os
+import socket
+
+
+class Failure(Exception):
+    """A start that cannot go on; `message` is in runc's words, for the user."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Stage:
+    """What the steps share: descriptors and facts that come into being on the way."""
+
+    def __init__(self, channel: socket.socket, stdio: list[int], netns: int, seccomp: int, *, tty: bool) -> None:
+        self.channel = channel
+        self.stdio = stdio
+        self.netns = netns
+        self.seccomp = seccomp
+        self.tty = tty
+        self.size: tuple[int, int] | None = None
+        self.wait = False
+        self.root = -1
+        self.procfs = -1
+        self.sources: dict[int, int] = {}
+        self.trees: dict[str, int] = {}
+        self.pidfd = -1
+
+
+class Step:
+    """One act of a start. `context` opens the message of its failure, as runc words it."""
+
+    __slots__ = ()
+
+    def describe(self) -> str:
+        """One line for `--debug`."""
+        return repr(self)
+
+    def context(self) -> str:
+        """What a failure of this step is called."""
+        return ""
+
+    def apply(self, stage: Stage) -> None:
+        """Act. Raises OSError or Failure."""
+        raise NotImplementedError
+
+
+def reason(error: OSError) -> str:
+    """An errno in Go's words: the C library's, in lower case."""
+    if error.errno == errno.ENXIO:
+        return "no such device or address"
+    return os.strerror(error.errno or 0).lower()
+
+
+def walk(plan: tuple[Step, ...], stage: Stage) -> None:
+    """Apply each step in turn. Raises Failure naming the step that failed."""
+    for step in plan:
+        try:
+            step.apply(stage)
+        except OSError as error:
+            context = step.context()
+            raise Failure(f"{context}: {reason(error)}" if context else reason(error)) from error

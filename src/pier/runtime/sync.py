@@ -1,0 +1,105 @@
+"""The conversation of a start, and its messages.
+
+    pierd                         keeper                        creator (init)
+      │  launch {…} + inputs, fds   │                             │
+      ├────────────────────────────▶│  the same bytes + stdio     │
+      │                             ├────────────────────────────▶│ cgroup, namespaces, mounts …
+      │                             │  terminal {} + master       │
+      │                             │◀────────────────────────────┤ (tty only)
+      │                             │  process {pid}              │
+      │                             │◀────────────────────────────┤ (when init is another process than the creator)
+      │                             │  failed {message}           │
+      │        failed {message}     │◀────────────────────────────┤ or the end of the socket: execve has happened
+      │◀────────────────────────────┤
+      │  or started {pid} + pidfd   │
+      │◀────────────────────────────┤
+      │  attach {n} + fd, resize {n}, signal {n}, hello {n}       │
+      ├────────────────────────────▶│
+      │  answer {n, …}, detached {attachment}, exited {…}         │
+      │◀────────────────────────────┤
+
+Every message is one JSON object in one packet of a SOCK_SEQPACKET socket, with the descriptors it speaks of. A keeper
+answers a newer daemon too: it ignores keys that it does not know, and refuses words that it does not know.
+"""
+
+import json
+import os
+import socket
+from typing import Any, TypedDict
+
+from pier.kernel import fds
+
+VERSION = 1
+# A packet: the socket's send buffer bounds it, and everything long travels in the `inputs` file.
+LARGEST = 64 * 1024
+Message = dict[str, Any]
+Write = tuple[str, tuple[tuple[str, str], ...], bool]
+
+
+class Facts(TypedDict, total=False):
+    """What the creator needs beside config.json; the first line of the `inputs` file."""
+
+    lowers: list[str]
+    upper: str
+    work: str
+    plain: str
+    directory: str
+    init_binary: str
+    writes: list[Write]
+    device_program: str
+    seccomp_flags: int
+    exec: bool
+    wait: bool
+
+
+class Broken(Exception):
+    """The other side said what nobody says here."""
+
+
+def encode(message: Message) -> bytes:
+    """A message as bytes."""
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def decode(data: bytes) -> Message:
+    """Bytes as a message. Raises Broken."""
+    try:
+        message = json.loads(data)
+    except ValueError:
+        raise Broken("a message is not JSON") from None
+    if not isinstance(message, dict):
+        raise Broken("a message is not an object")
+    return message
+
+
+def send(connection: socket.socket, message: Message, descriptors: tuple[int, ...] | list[int] = ()) -> None:
+    """Send one message. Raises OSError."""
+    fds.send(connection, encode(message), descriptors)
+
+
+def receive(connection: socket.socket) -> tuple[Message | None, list[int]]:
+    """Receive one message; None at the end of the conversation. Raises OSError, Broken."""
+    data, descriptors = fds.receive(connection, LARGEST)
+    if not data:
+        fds.close_all(descriptors)
+        return None, []
+    try:
+        return decode(data), descriptors
+    except Broken:
+        fds.close_all(descriptors)
+        raise
+
+
+def pack_inputs(facts: Facts, config: bytes) -> int:
+    """A descriptor of the file in memory that holds the facts and the document."""
+    descriptor = os.memfd_create("pier-inputs", os.MFD_CLOEXEC)
+    left = memoryview(json.dumps(facts).encode() + b"\n" + config)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    return descriptor
+
+
+def unpack_inputs(descriptor: int) -> tuple[Facts, Message]:
+    """Facts and document of such a file."""
+    facts, _, config = fds.read_all(descriptor).partition(b"\n")
+    return json.loads(facts), json.loads(config)
