@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pier.images import instructions
 from pier.images.feeding import Feed
 from pier.images.images import Images
 from pier.images.layers import Layer, Workspace
+from pier.images.threads import completed
 from pier.images.workers import Job, Outcome, Worker
 from pier.spec import image_config, platforms, references
 from pier.spec.errors import InvalidParameter
@@ -36,13 +38,14 @@ async def import_(
     names = [_name(repository, tag)] if repository else []
     run_config = instructions.apply(RunConfig(), changes)
     target = platforms.parse(platform) if platform else platforms.host()
-    layer = await unpack_stream(source, images)
+    held: list[str] = []
     try:
+        layer = await unpack_stream(source, images, held)
         raw = render(run_config, [layer.diff_id], target, message or "Imported from -")
-        image, _ = await asyncio.to_thread(images.add, raw, names=names)
+        image, _ = await completed(images.add, raw, names=names)
     finally:
-        images.layers.release([layer.diff_id])
-        await asyncio.to_thread(images.collect, [layer.diff_id])
+        images.layers.release(held)
+        await completed(images.collect, held)
     return image.id
 
 
@@ -70,8 +73,8 @@ def render(run_config: RunConfig, diff_ids: list[str], platform: platforms.Platf
     return image_config.render(config)
 
 
-async def unpack_stream(source: AsyncIterator[bytes], images: Images) -> Layer:
-    """Unpack a tar, plain or compressed, into a layer, which is held for the caller; its blob is kept as gzip or
+async def unpack_stream(source: AsyncIterator[bytes], images: Images, held: list[str]) -> Layer:
+    """Unpack a tar, plain or compressed, into a layer, which is held and noted in `held`; its blob is kept as gzip or
     zstd.
     """
     blob_path = images.layout.tmp / f"blob-new-{os.urandom(12).hex()}"
@@ -85,7 +88,8 @@ async def unpack_stream(source: AsyncIterator[bytes], images: Images) -> Layer:
         worker = Worker.start(job, stream=feed.reader, directory=workspace.directory, blob=blob)
         feed.started()
         outcome = await _run(worker, feed, source)
-        return await asyncio.to_thread(_adopt, images, workspace, outcome, blob, blob_path)
+        adoption = _Adoption(images, workspace, outcome, held)
+        return await completed(adoption.run, blob_path, blob)
 
 
 async def _run(worker: Worker, feed: Feed, source: AsyncIterator[bytes]) -> Outcome:
@@ -101,13 +105,25 @@ async def _run(worker: Worker, feed: Feed, source: AsyncIterator[bytes]) -> Outc
         raise
 
 
-def _adopt(images: Images, workspace: Workspace, outcome: Outcome, blob: int, path: Path) -> Layer:
-    known = images.layers.hold(outcome.diff_id)
-    if known is not None:
-        return known
-    images.blobs.adopt(path, blob, outcome.blob)
-    layer = Layer(outcome.diff_id, outcome.blob, outcome.blob_size, outcome.codec or "gzip", outcome.size)
-    return images.layers.adopt(workspace, layer)
+@dataclass(frozen=True, slots=True)
+class _Adoption:
+    """What a worker made becomes a blob and a layer."""
+
+    images: Images
+    workspace: Workspace
+    outcome: Outcome
+    held: list[str]
+
+    def run(self, path: Path, blob: int) -> Layer:
+        """Runs in a thread; what it holds it notes."""
+        outcome, layers = self.outcome, self.images.layers
+        layer = layers.hold(outcome.diff_id)
+        if layer is None:
+            self.images.blobs.adopt(path, blob, outcome.blob)
+            made = Layer(outcome.diff_id, outcome.blob, outcome.blob_size, outcome.codec or "gzip", outcome.size)
+            layer = layers.adopt(self.workspace, made)
+        self.held.append(layer.diff_id)
+        return layer
 
 
 def _discard(path: Path, fd: int) -> None:

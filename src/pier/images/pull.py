@@ -1,0 +1,153 @@
+"""`docker pull`: from a name to an image that is here, layers downloaded and unpacked side by side.
+
+*Theory of operation.* Addresses are tried in order: mirrors, the registry, and in clear only where it is listed. Each
+layer has one task (`layer_pull`), which downloads into a blob while a worker unpacks what has come. A layer counts
+when its blob has the manifest's digest and its tar the configuration's. Until the image is recorded its layers are
+held; if the pull fails the holds go, and what no image needs with them.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from pier.images.image import Image
+from pier.images.images import Images
+from pier.images.layer_pull import LayerPull
+from pier.images.progress import LayerProgress, Progress, Report
+from pier.images.threads import completed
+from pier.registry.client import Document, Repository
+from pier.registry.registries import Registries
+from pier.spec import image_config, manifests, platforms, references
+from pier.spec.credentials import Credentials
+from pier.spec.errors import InvalidParameter, NoSpace, NotFound, PierError, Unavailable
+from pier.spec.manifests import Descriptor, Index, Manifest
+from pier.spec.platforms import Platform
+from pier.spec.references import Reference
+
+
+async def pull(
+    reference: Reference | str,
+    *,
+    images: Images,
+    registries: Registries,
+    progress: Report,
+    credentials: Credentials | None = None,
+    platform: str = "",
+) -> Image:
+    """Pull one name (`:latest` without tag and digest).
+
+    Raises NotFound, Unauthorized, Unavailable… in Docker's words.
+    """
+    name = references.parse(reference) if isinstance(reference, str) else reference
+    name = name.with_default_tag()
+    wanted = platforms.parse(platform) if platform else platforms.host()
+    failure: PierError | None = None
+    for endpoint in await registries.endpoints(name.domain):
+        try:
+            async with Repository(endpoint, name, registries, credentials) as repository:
+                return await _Pull(images, registries, repository, name, wanted, progress).run()
+        except PierError as error:
+            if isinstance(error, NoSpace) or not (endpoint.mirror or isinstance(error, Unavailable)):
+                raise
+            # Of the registry itself the first failure tells most: plain HTTP on a TLS port only says «bad request».
+            failure = failure if failure is not None and endpoint.scheme == "http" else error
+    raise failure or Unavailable(f"no address to pull {name.familiar} from")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A name resolved to one image: the digest that the name stands for, the image's own manifest and configuration."""
+
+    digest: str
+    document: Document
+    manifest: Manifest
+    config: bytes
+
+
+class _Pull:
+    def __init__(
+        self,
+        images: Images,
+        registries: Registries,
+        repository: Repository,
+        name: Reference,
+        platform: Platform,
+        report: Report,
+    ) -> None:
+        self._images = images
+        self._registries = registries
+        self._repository = repository
+        self._name = name
+        self._platform = platform
+        self._report = report
+
+    async def run(self) -> Image:
+        top = await self._repository.manifest(self._name.digest or self._name.tag or "")
+        self._report(Progress(f"Pulling from {self._name.path}", id=self._name.tag or self._name.digest or ""))
+        found = await self._resolve(top)
+        held: list[str] = []
+        try:
+            await self._layers(found, held)
+            image, is_new = await completed(self._record, found)
+        finally:
+            self._images.layers.release(held)
+            await completed(self._images.collect, held)
+        self._report(Progress(f"Digest: {found.digest}"))
+        what = "Downloaded newer image" if is_new else "Image is up to date"
+        self._report(Progress(f"Status: {what} for {self._name.familiar}"))
+        return image
+
+    async def _resolve(self, top: Document) -> _Found:
+        document = top
+        manifest = manifests.parse(top.raw, top.media_type)
+        if isinstance(manifest, Index):
+            entry = manifests.choose(manifest, self._platform)
+            document = await self._repository.manifest(entry.digest)
+            manifest = manifests.parse(document.raw, document.media_type)
+        if isinstance(manifest, Index):
+            raise InvalidParameter("invalid manifest: an index inside an index")
+        descriptor = manifest.config
+        raw = await self._repository.document(descriptor.digest, descriptor.size, image_config.MAX_BYTES)
+        self._check(manifest, raw)
+        return _Found(top.digest, document, manifest, raw)
+
+    def _check(self, manifest: Manifest, raw: bytes) -> None:
+        config = image_config.parse(raw)
+        if len(config.diff_ids) != len(manifest.layers):
+            raise InvalidParameter("invalid rootfs in image configuration")
+        if not config.diff_ids:
+            raise InvalidParameter("invalid rootfs in image configuration: no layers")
+        there = platforms.normalise(config.os or "linux", config.architecture, config.variant)
+        if config.os not in ("", "linux"):
+            raise InvalidParameter(f'image operating system "{config.os[:40]}" cannot be used on this platform')
+        if config.architecture and self._platform.rank(there) is None:
+            raise NotFound(
+                f"image with reference {self._name.familiar} was found but its platform ({there}) "
+                f"does not match the specified platform ({self._platform})"
+            )
+
+    async def _layers(self, found: _Found, held: list[str]) -> None:
+        """Bring every layer here, each once; what is held so far stands in `held` whatever happens."""
+        diff_ids = image_config.parse(found.config).diff_ids
+        pairs: dict[str, Descriptor] = dict(zip(diff_ids, found.manifest.layers, strict=True))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for diff_id, descriptor in pairs.items():
+                    lines = LayerProgress(self._report, descriptor.digest)
+                    shared = (self._images, self._registries, self._repository)
+                    work = LayerPull(*shared, descriptor, diff_id, lines=lines, held=held)
+                    if work.is_here():
+                        lines.tell("Already exists")
+                    else:
+                        lines.tell("Pulling fs layer")
+                        tasks.create_task(work.run())
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from group
+
+    def _record(self, found: _Found) -> tuple[Image, bool]:
+        names = [Reference(self._name.domain, self._name.path, None, found.digest)]
+        if self._name.tag and not self._name.digest:
+            names.append(Reference(self._name.domain, self._name.path, self._name.tag))
+        before = self._images.resolve(names[-1])
+        self._images.blobs.put(found.document.raw)
+        image, _ = self._images.add(found.config, names=names, manifest=found.document.digest)
+        return image, before != image.id

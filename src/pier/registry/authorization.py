@@ -1,0 +1,128 @@
+"""Answers a registry's challenge: a token from the service that it names, or the user's password to the registry
+itself.
+"""
+
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from pier.registry import challenges
+from pier.registry.bodies import proxy_for, read_at_most
+from pier.registry.challenges import Challenge
+from pier.registry.failures import unreachable
+from pier.registry.registries import Endpoint, Registries, bare_host
+from pier.spec.credentials import Credentials
+from pier.spec.errors import Unauthorized, Unavailable
+
+_MAX_ANSWER = 1 << 20
+_CLIENT_ID = "docker"
+
+
+class _Token(msgspec.Struct):
+    token: str = ""
+    access_token: str = ""
+
+
+class Authorization:
+    """The `Authorization` header for one repository at one address. The header goes to that origin only."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        registries: Registries,
+        credentials: Credentials | None,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        self._endpoint = endpoint
+        self._scope = f"repository:{path}:pull"
+        self._registries = registries
+        self._credentials = credentials
+        self._session = session
+        self.header = f"Bearer {credentials.registry_token}" if credentials and credentials.registry_token else ""
+
+    async def answer(self, challenge: Challenge) -> bool:
+        """Get what the challenge asks for; False when there is nothing to answer with."""
+        if challenge.scheme == "basic":
+            if self._credentials is None or not self._credentials.has_password:
+                return False
+            self.header = self._credentials.basic
+            return True
+        self.header = f"Bearer {await self._token(challenge)}"
+        return True
+
+    async def _token(self, challenge: Challenge) -> str:
+        realm = challenge.parameters["realm"]
+        credentials = self._credentials if await self._trusts(realm) else None
+        service = challenge.parameters.get("service", "")
+        if credentials is not None and credentials.identity_token:
+            return await self._exchange(realm, service, credentials.identity_token)
+        headers = {"Authorization": credentials.basic} if credentials is not None and credentials.has_password else {}
+        query = {"scope": self._scope, **({"service": service} if service else {})}
+        if headers and credentials is not None:
+            query |= {"account": credentials.username, "client_id": _CLIENT_ID}
+        return await self._ask("GET", realm, headers=headers, params=query)
+
+    async def _exchange(self, realm: str, service: str, token: str) -> str:
+        form = {
+            "grant_type": "refresh_token",
+            "service": service,
+            "client_id": _CLIENT_ID,
+            "scope": self._scope,
+            "refresh_token": token,
+        }
+        return await self._ask("POST", realm, data=form)
+
+    async def _trusts(self, realm: str) -> bool:
+        """Whether the user's credentials may go to the realm; Unavailable for one that must not be asked at all."""
+        parts = urlsplit(realm)
+        host = parts.hostname or ""
+        insecure = await self._registries.is_insecure(parts.netloc)
+        if parts.scheme not in ("https", "http") or not host or (parts.scheme == "http" and not insecure):
+            raise Unavailable(f"{self._endpoint.host}: refused to get a token from {realm[:200]!r}")
+        return challenges.may_receive_credentials(bare_host(self._endpoint.host), host)
+
+    async def _ask(
+        self,
+        method: str,
+        realm: str,
+        *,
+        headers: dict[str, str] | None = None,
+        params: dict[str, str] | None = None,
+        data: dict[str, str] | None = None,
+    ) -> str:
+        parts = urlsplit(realm)
+        insecure = await self._registries.is_insecure(parts.netloc)
+        tls = self._registries.tls(parts.netloc, verify=not insecure)
+        try:
+            async with self._session.request(
+                method,
+                realm,
+                headers=headers,
+                params=params,
+                data=data,
+                allow_redirects=False,
+                ssl=tls,
+                proxy=proxy_for(parts.scheme, parts.netloc),
+            ) as response:
+                raw = await read_at_most(response, _MAX_ANSWER)
+                status = response.status
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise unreachable(f"{parts.scheme}://{parts.netloc}{parts.path}", error) from error
+        return _read(raw, status, realm)
+
+
+def _read(raw: bytes, status: int, realm: str) -> str:
+    if status in (401, 403):
+        raise Unauthorized("unauthorized: incorrect username or password")
+    if status != 200:
+        raise Unavailable(f"token service {urlsplit(realm).netloc} answered {status}")
+    try:
+        answer = msgspec.json.decode(raw, type=_Token)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Unavailable(f"token service {urlsplit(realm).netloc} gave no token") from None
+    token = answer.token or answer.access_token
+    if not token or any(character <= " " or character > "~" for character in token):
+        raise Unavailable(f"token service {urlsplit(realm).netloc} gave no token")
+    return token

@@ -1,0 +1,76 @@
+"""What a registry's refusal means, in Docker's words (moby distribution/errors.go)."""
+
+import ssl
+
+import aiohttp
+import msgspec
+
+from pier.registry.bodies import read_at_most
+from pier.spec.errors import InvalidParameter, NotFound, PierError, SystemFailure, Unauthorized, Unavailable
+from pier.spec.references import Reference
+
+_MAX_BODY = 64 << 10
+_DENIED = "requested access to the resource is denied"
+
+
+class TooManyRequests(Unavailable):
+    """The registry asks for patience."""
+
+
+class _Item(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+
+
+class _Body(msgspec.Struct):
+    errors: list[_Item] = []
+
+
+async def failure_of(response: aiohttp.ClientResponse, reference: Reference) -> PierError:
+    """The error for a response that is not what was asked for."""
+    code, message = await _read(response)
+    text = f"{code.lower().replace('_', ' ')}: {message}" if code else f"unexpected status {response.status}"
+    if code == "DENIED" or (response.status in (401, 403) and reference.domain == "docker.io"):
+        denied = message if code == "DENIED" and message else _DENIED
+        return NotFound(
+            f"pull access denied for {reference.familiar_name}, repository does not exist or may require "
+            f"'docker login': denied: {denied}"
+        )
+    if response.status == 401:
+        return Unauthorized(text if code else "unauthorized: authentication required")
+    if response.status == 404 and code == "NAME_UNKNOWN":
+        return NotFound(f"repository {reference.familiar_name} not found: {text}")
+    if response.status == 404:
+        return NotFound(f"manifest for {reference.familiar} not found: {text}")
+    if response.status == 429:
+        return TooManyRequests(text if code else "toomanyrequests: too many requests")
+    if response.status >= 500:
+        return Unavailable(f"received unexpected HTTP status: {response.status} {response.reason}")
+    return SystemFailure(text)
+
+
+async def _read(response: aiohttp.ClientResponse) -> tuple[str, str]:
+    try:
+        raw = await read_at_most(response, _MAX_BODY)
+        body = msgspec.json.decode(raw, type=_Body)
+    except (msgspec.DecodeError, aiohttp.ClientError, OSError, TimeoutError, UnicodeDecodeError):
+        return "", ""
+    if not body.errors:
+        return "", ""
+    code = "".join(character for character in body.errors[0].code[:60] if character.isalnum() or character == "_")
+    return code, " ".join(body.errors[0].message[:500].split())
+
+
+def unreachable(url: str, error: BaseException) -> PierError:
+    """The error for a registry that cannot be reached or breaks off, in the form of Go's."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+        reason = "tls: failed to verify certificate: x509: " + str(getattr(error, "certificate_error", error))
+    elif isinstance(error, aiohttp.ClientConnectorDNSError):
+        reason = f"dial tcp: lookup {error.host}: no such host"
+    elif isinstance(error, TimeoutError):
+        reason = "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
+    elif isinstance(error, aiohttp.InvalidURL | ValueError):
+        return InvalidParameter(f"invalid registry address {url[:200]!r}")
+    else:
+        reason = str(error) or type(error).__name__
+    return Unavailable(f'Get "{url[:500]}": {reason}')
