@@ -86,10 +86,10 @@ class Index(msgspec.Struct, rename="camel", omit_defaults=True):
 class _Shape(msgspec.Struct, rename="camel"):
     schema_version: int = 0
     media_type: str = ""
-    config: msgspec.Raw | None = None
-    layers: msgspec.Raw | None = None
-    manifests: msgspec.Raw | None = None
-    fs_layers: msgspec.Raw | None = None
+    config: msgspec.Raw = msgspec.Raw()
+    layers: msgspec.Raw = msgspec.Raw()
+    manifests: msgspec.Raw = msgspec.Raw()
+    fs_layers: msgspec.Raw = msgspec.Raw()
 
 
 def parse(raw: bytes, media_type: str) -> Manifest | Index:
@@ -107,21 +107,25 @@ def parse(raw: bytes, media_type: str) -> Manifest | Index:
 
 
 def _kind(shape: _Shape, served: str) -> type[Manifest] | type[Index]:
-    if served.startswith(_SCHEMA_1) or shape.schema_version == 1 or shape.fs_layers is not None:
+    if served.startswith(_SCHEMA_1) or shape.schema_version == 1 or _given(shape.fs_layers):
         raise InvalidParameter(
             "Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed"
         )
     if shape.schema_version != 2:
         raise InvalidParameter(f"unsupported schema version {shape.schema_version}")
-    if shape.manifests is not None and (shape.layers is not None or shape.config is not None):
+    if _given(shape.manifests) and (_given(shape.layers) or _given(shape.config)):
         raise InvalidParameter("invalid manifest: both an index and an image manifest")
     if shape.media_type and shape.media_type != served:
         raise InvalidParameter(f"invalid manifest: media type {shape.media_type[:80]!r} was served as {served[:80]!r}")
-    if served in MANIFESTS and shape.manifests is None:
+    if served in MANIFESTS and not _given(shape.manifests):
         return Manifest
-    if served in INDEXES and shape.manifests is not None:
+    if served in INDEXES and _given(shape.manifests):
         return Index
     raise InvalidParameter(f"unsupported manifest format: {served[:80]!r}")
+
+
+def _given(value: msgspec.Raw) -> bool:
+    return bytes(value) not in (b"", b"null")
 
 
 def _check(document: Manifest | Index) -> None:
