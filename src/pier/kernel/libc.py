@@ -1,4 +1,4 @@
-"""The one door to system calls that Python does not offer: libc's functions with errno turned into OSError, and raw `syscall`.
+"""The one door to system calls that Python does not offer: libc's functions, and raw `syscall`; errno becomes OSError.
 
 The numbers above 424 are the same on every architecture of Linux; those below are listed per machine.
 """
@@ -38,7 +38,7 @@ def failure(name: str, path: str | bytes | None = None) -> OSError:
     return OSError(number, f"{name}: {os.strerror(number)}", path)
 
 
-def syscall(name: str, *arguments: int | bytes | None | ctypes.Array[ctypes.c_char]) -> int:
+def syscall(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
     """Make the named system call; integers are passed as machine words. Raises OSError."""
     words = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
     result: int = _syscall(ctypes.c_long(NUMBER[name]), *words)

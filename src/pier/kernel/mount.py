@@ -1,4 +1,4 @@
-"""Mounts by descriptor: fsopen, fsconfig, fsmount, open_tree, move_mount, mount_setattr, and the older mount, umount2, pivot_root.
+"""Mounts by descriptor (fsopen, open_tree, move_mount, mount_setattr …), and the older mount, umount2, pivot_root.
 
 A mount that has not been attached lives as long as its descriptor, so a failure half-way leaves nothing behind.
 Words are the kernel's, verbatim.
@@ -64,7 +64,8 @@ def mounted(filesystem: str, options: Iterable[tuple[str, str | None]], attribut
             fsconfig(context, key, value)
         except OSError as error:
             os.close(context)
-            raise OSError(error.errno, os.strerror(error.errno or 0), key if value is None else f"{key}={value}") from None
+            setting = key if value is None else f"{key}={value}"
+            raise OSError(error.errno, os.strerror(error.errno or 0), setting) from None
     return fsmount(context, attributes)
 
 

@@ -1,4 +1,4 @@
-"""Open paths inside a tree that somebody else controls: openat2(2) with RESOLVE_IN_ROOT, and directories made the same way.
+"""Open paths inside a tree that somebody else controls: openat2(2) with RESOLVE_IN_ROOT, directories made so too.
 
 No path below a container's root is ever resolved by string: a symbolic link, however it is swapped, stays inside.
 """
@@ -69,7 +69,8 @@ def make_file(root: int, path: str, mode: int = 0o755) -> int:
     head, _, name = path.rstrip("/").rpartition("/")
     parent = make_directories(root, head)
     try:
-        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=parent))
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(name, flags, mode, dir_fd=parent))
     except FileExistsError:
         pass  # a dangling link, or a race: the open below decides inside the root
     finally:

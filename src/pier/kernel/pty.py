@@ -22,7 +22,8 @@ def open_pair(root: int, path: str = "dev/pts/ptmx") -> tuple[int, int, int]:
     """
     found = open_in_root(root, path)
     try:
-        if (status := os.fstat(found)) and (not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(5, 2)):
+        status = os.fstat(found)
+        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(5, 2):
             raise OSError(19, "not a terminal multiplexer", path)
         master = os.open(f"/proc/self/fd/{found}", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     finally:

@@ -25,6 +25,8 @@ class Keeper:
         self.pid = 0
         self.started_at = 0
         self.pidfd = -1
+        self.seccomp: tuple[int, int] | None = None
+        self._owns_filter = False
         self.on_detach: Callable[[int, str], None] | None = None
         self.directory: Path | None = None
         self.exit_path: Path | None = None
@@ -47,7 +49,11 @@ class Keeper:
 
     async def attach(self, attachment: Attachment) -> int:
         """Hand a client over; its number, by which `on_detach` tells its end. The caller closes its own copy."""
-        answer = await self._ask({"do": "attach", "attachment": attachment.wants()}, attachment.fd)
+        early = [fds.in_memory("pier-early", attachment.early)] if attachment.early else []
+        try:
+            answer = await self._ask({"do": "attach", "attachment": attachment.wants()}, attachment.fd, *early)
+        finally:
+            fds.close_all(early)
         number: int = answer["attachment"]
         return number
 
@@ -79,6 +85,9 @@ class Keeper:
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
+        if self._owns_filter and self.seccomp:
+            os.close(self.seccomp[0])
+        self.seccomp = None
 
     def send(self, message: sync.Message, descriptors: tuple[int, ...] = ()) -> None:
         """Send a message without an answer. Raises OSError."""
@@ -121,6 +130,9 @@ class Keeper:
         word = message["at"]
         if descriptors and self.pidfd < 0:
             self.pidfd = descriptors.pop(0)
+            if descriptors:
+                self.seccomp = descriptors.pop(0), int(message.get("seccomp_flags", 0))
+                self._owns_filter = True
         fds.close_all(descriptors)
         if word == "answer":
             answer = self._answers.get(message["n"])

@@ -1,4 +1,4 @@
-"""The creator: the process that waits beside a keeper, becomes the container's init (or an exec's program), step by step.
+"""The creator: the process that waits beside a keeper and becomes the container's init, or an exec's program.
 
 It starts life inside a new PID namespace (`fresh`) so that the usual start needs no fork at all, or in the host's, for
 starts that join another PID namespace. Everything it will need is loaded before it is forked.
@@ -6,16 +6,18 @@ starts that join another PID namespace. Everything it will need is loaded before
 
 import os
 import socket
-from typing import NoReturn
+from typing import NoReturn, cast
 
-from pier.kernel import capabilities, cgroup, faults, fds, process
+from pier.kernel import capabilities, cgroup, faults, process
 from pier.runtime import sync
+from pier.runtime.config import Config, Process
 from pier.runtime.init import become
-from pier.runtime.plan import Given, Host, InitPlan, plan, plan_exec
+from pier.runtime.plan import Given, Host, plan, plan_exec
 from pier.runtime.steps import Failure, Stage
 
-# The descriptors that come with the forwarded request, in this order; -1 in the list of names means absent.
-INPUTS, SECCOMP, NETNS, PIDFD, STDIN, STDOUT, STDERR = "inputs", "seccomp", "netns", "pidfd", "stdin", "stdout", "stderr"
+# The names of the descriptors that come with the forwarded request.
+INPUTS, SECCOMP, NETNS, PIDFD = "inputs", "seccomp", "netns", "pidfd"
+STDIN, STDOUT, STDERR = "stdin", "stdout", "stderr"
 
 
 def host() -> Host:
@@ -25,7 +27,6 @@ def host() -> Host:
 
 def serve(channel: socket.socket, facts: Host, *, fresh_pid: bool) -> NoReturn:
     """Wait for the keeper's word, then become the container. Never returns."""
-    code = 1
     try:
         process.set_dumpable(dumpable=False)
         request, descriptors = sync.receive(channel)
@@ -36,10 +37,12 @@ def serve(channel: socket.socket, facts: Host, *, fresh_pid: bool) -> NoReturn:
     except Exception as error:
         _report(channel, f"{type(error).__name__}: {error}")
     finally:
-        os._exit(code)
+        os._exit(1)
 
 
-def _start(channel: socket.socket, request: sync.Message, descriptors: list[int], host_: Host, *, fresh_pid: bool) -> None:
+def _start(
+    channel: socket.socket, request: sync.Message, descriptors: list[int], host_: Host, *, fresh_pid: bool
+) -> None:
     faults.point("creator-start")
     names: list[str] = request["fds"]
     given = dict(zip(names, descriptors, strict=True))
@@ -51,8 +54,9 @@ def _start(channel: socket.socket, request: sync.Message, descriptors: list[int]
     stage.size = tuple(request["size"]) if request.get("size") else None
     circumstances = Given(facts, request["cgroup"], NETNS in given, SECCOMP in given, fresh_pid, tied=True)
     os.umask(0)
-    steps: InitPlan = (plan_exec if facts.get("exec") else plan)(config, circumstances, host_)
-    become(steps, stage)
+    if facts.get("exec"):
+        become(plan_exec(cast("Process", config), circumstances, host_), stage)
+    become(plan(cast("Config", config), circumstances, host_), stage)
 
 
 def _report(channel: socket.socket, message: str) -> None:
@@ -60,11 +64,3 @@ def _report(channel: socket.socket, message: str) -> None:
         sync.send(channel, {"at": "failed", "message": message[:8192]})
     except OSError:
         pass  # the keeper is gone, and with it whoever asked
-
-
-def close_others(keep: tuple[int, ...]) -> None:
-    """Close every descriptor above 2 but those kept: a forked child holds what its parent held."""
-    for name in os.listdir("/proc/self/fd"):
-        number = int(name)
-        if number > 2 and number not in keep:
-            fds.close_all((number,))

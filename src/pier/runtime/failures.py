@@ -5,7 +5,9 @@ from errno import EACCES, EISDIR, ENOTDIR
 
 from pier.spec.errors import StartFailed
 
-_CREATE = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+_CREATE = (
+    "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+)
 _EXEC = "OCI runtime exec failed: exec failed: unable to start container process: "
 _MOUNT_HINT = (
     ": Are you trying to mount a directory onto a file (or vice-versa)? "
@@ -29,9 +31,8 @@ def start_failed(message: str, program: str) -> StartFailed:
 
 
 def exec_failed(message: str) -> StartFailed:
-    """An exec's failed start; Docker gives 127 for a program that is not there and 126 for every other reason."""
-    code = NOT_FOUND if any(words in message for words in _NOT_FOUND) else NOT_INVOKED
-    return StartFailed(f"{_EXEC}{message}: unknown", code)
+    """An exec's failed start; its code is 126 whatever the reason."""
+    return StartFailed(f"{_EXEC}{message}: unknown", NOT_INVOKED)
 
 
 def _says(message: str, number: int) -> bool:

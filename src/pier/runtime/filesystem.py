@@ -352,13 +352,14 @@ def _copy_up(source: int, mount: int) -> None:
     """Fill a tmpfs with what it is going to cover (podman's tmpcopyup); entries are copied without following links."""
     directory = os.open(f"/proc/self/fd/{source}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     status = os.fstat(directory)
+    copy = os.open(f"/proc/self/fd/{mount}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fchown(mount_directory := os.open(f"/proc/self/fd/{mount}", os.O_RDONLY | os.O_CLOEXEC), status.st_uid, status.st_gid)
-        os.fchmod(mount_directory, stat.S_IMODE(status.st_mode))
-        _copy_entries(directory, mount_directory)
-        os.close(mount_directory)
+        os.fchown(copy, status.st_uid, status.st_gid)
+        os.fchmod(copy, stat.S_IMODE(status.st_mode))
+        _copy_entries(directory, copy)
     finally:
         os.close(directory)
+        os.close(copy)
 
 
 def _copy_entries(source: int, target: int) -> None:

@@ -226,7 +226,9 @@ def _unfit(path: bytes) -> int:
         mode = os.stat(path).st_mode
     except OSError as error:
         return error.errno or errno.ENOENT
-    return 0 if not stat.S_ISDIR(mode) and mode & 0o111 and os.access(path, os.X_OK, effective_ids=False) else errno.EACCES
+    return (
+        0 if not stat.S_ISDIR(mode) and mode & 0o111 and os.access(path, os.X_OK, effective_ids=False) else errno.EACCES
+    )
 
 
 def _default_signals() -> None:

@@ -1,7 +1,7 @@
 """The child's stage: walk the prepared plan to its end, which is execve. Nothing is imported, nothing decided here."""
 
-from pier.runtime.steps import Failure, Stage, walk
 from pier.runtime.plan import InitPlan
+from pier.runtime.steps import Failure, Stage, walk
 
 
 def become(plan: InitPlan, stage: Stage) -> None:

@@ -133,7 +133,7 @@ class Fork(Step):
 
 @dataclass(slots=True)
 class JoinContainer(Step):
-    """Enter all namespaces of the container whose init is behind the pidfd, except its user namespace when it is ours."""
+    """Enter the namespaces of the container whose init is behind the pidfd."""
 
     flags: int
 
@@ -169,7 +169,7 @@ class Hostname(Step):
         return "sethostname"
 
     def apply(self, stage: Stage) -> None:  # noqa: ARG002
-        socket.sethostname(self.name.encode())
+        socket.sethostname(self.name)
 
 
 @dataclass(slots=True)
@@ -208,8 +208,6 @@ class Sysctl(Step):
             os.write(descriptor, self.value.encode())
         finally:
             os.close(descriptor)
-
-
 
 
 def _loopback_up() -> None:

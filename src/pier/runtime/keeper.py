@@ -1,10 +1,10 @@
 """The keeper: one small process per container or exec that holds its streams, serves its clients and records its end.
 
-*Theory of operation*: forked ahead by the spawner, with its creator waiting beside it, the keeper sleeps until the daemon's
-one message. It makes the pipes, hands the request to the creator, and when the creator's channel closes by execve it answers.
-From then on it owes the daemon nothing: it lives until its container ends, whatever becomes of the daemon, and a new daemon
-finds it by `keeper.sock` in its directory. At the end it drains the streams, removes the control group, writes the exit record, and only
-then tells anyone. It imports nothing after its fork.
+*Theory of operation*: forked ahead by the spawner, with its creator waiting beside it, the keeper sleeps until the
+daemon's one message. It makes the pipes, hands the request to the creator, and when the creator's channel closes by
+execve it answers. From then on it owes the daemon nothing: it lives until its container ends, whatever becomes of the
+daemon, and a new daemon finds it by `keeper.sock` in its directory. At the end it drains the streams, removes the
+control group, writes the exit record, and only then tells anyone. It imports nothing after its fork.
 """
 
 import os
@@ -47,7 +47,9 @@ def serve(connection: socket.socket, channel: socket.socket, creator: int, title
 class Keeper:
     """The life of one container, seen from its keeper."""
 
-    def __init__(self, connection: socket.socket, channel: socket.socket, creator: int, layout: Layout, held: list[int]) -> None:
+    def __init__(
+        self, connection: socket.socket, channel: socket.socket, creator: int, layout: Layout, held: list[int]
+    ) -> None:
         self._connections: dict[int, socket.socket] = {connection.fileno(): connection}
         self._first = connection
         self._channel = channel
@@ -69,9 +71,10 @@ class Keeper:
         set_name("pier-keeper")
         title.set(f"pier-keeper {request['id']}")
         given: list[tuple[str, int]] = list(zip(request["fds"], descriptors, strict=True))
-        attachments = [descriptor for name, descriptor in given if name == "attachment"]
+        attachments = [descriptor for name, descriptor in given if name in ("attachment", "early")]
         self._held += [descriptor for name, descriptor in given if name == "held"]
-        for_creator = [(name, descriptor) for name, descriptor in given if name not in ("attachment", "held")]
+        for_creator = [(name, descriptor) for name, descriptor in given if name not in ("attachment", "early", "held")]
+        self._keep_filter(given)
         try:
             pipes = self._pipes(for_creator)
             self._hand_over(for_creator)
@@ -84,6 +87,10 @@ class Keeper:
             self._fail(failure)
             return
         self._serve()
+
+    def _keep_filter(self, given: list[tuple[str, int]]) -> None:
+        """Keep the seccomp filter's file at hand: execs need it too, also those of a later daemon."""
+        self._filter = tuple(os.dup(descriptor) for name, descriptor in given if name == create.SECCOMP)
 
     def _pipes(self, for_creator: list[tuple[str, int]]) -> dict[str, int]:
         """Pipes for a container without a terminal; its own ends are put beside the descriptors for the creator."""
@@ -129,7 +136,7 @@ class Keeper:
                 self._streams.open_input(descriptor)
             else:
                 self._streams.open_output(descriptor, name.encode())
-        self._waiting = list(zip(attachments, request["attachments"], strict=True))
+        self._waiting = [(attachments.pop(0), wants, _early(wants, attachments)) for wants in request["attachments"]]
 
     def _await_start(self) -> str | None:
         """Listen to the creator until execve closes its channel; what failed, if something did."""
@@ -205,8 +212,8 @@ class Keeper:
         try:
             if self._terminal >= 0:
                 self._streams.open_terminal(self._terminal, stdin=self._request["open_stdin"])
-            for descriptor, wants in self._waiting:
-                self._streams.attach(descriptor, wants)
+            for descriptor, wants, early in self._waiting:
+                self._streams.attach(descriptor, wants, early)
             self._started("created" if self._created else "started")
         except OSError:
             pass  # the daemon is gone: the container runs, and a new daemon finds it
@@ -293,8 +300,8 @@ class Keeper:
         try:
             word = message.get("do")
             if word == "attach":
-                (descriptor,), descriptors = descriptors, []
-                return {"attachment": self._streams.attach(descriptor, message["attachment"])}, ()
+                wants, descriptor, descriptors = message["attachment"], descriptors[0], descriptors[1:]
+                return {"attachment": self._streams.attach(descriptor, wants, _early(wants, descriptors))}, ()
             if word == "resize":
                 if self._terminal >= 0:
                     pty.set_size(self._terminal, int(message["rows"]), int(message["columns"]))
@@ -305,7 +312,7 @@ class Keeper:
             if word == "start":
                 return self._start(), ()
             if word == "hello":
-                return self._hello(), (self._pidfd,)
+                return self._hello(), (self._pidfd, *self._filter)
         except (OSError, ValueError, KeyError, TypeError) as error:
             return {"error": str(error), "errno": getattr(error, "errno", 0) or 0}, ()
         finally:
@@ -320,6 +327,7 @@ class Keeper:
             "pid": self._pid,
             "started_at": self._started_at,
             "created": self._created,
+            "seccomp_flags": self._request["seccomp_flags"],
             **known,
         }
 
@@ -335,6 +343,17 @@ class Keeper:
                 self._hang_up(connection)
 
 
+def _early(wants: dict[str, object], descriptors: list[int]) -> bytes:
+    """The input that the daemon had read already, from the file that came beside the client's descriptor."""
+    if not wants.get("early"):
+        return b""
+    descriptor = descriptors.pop(0)
+    try:
+        return fds.read_all(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _sink_oom_score() -> None:
     """Be among the last that the kernel kills for memory; refused without CAP_SYS_RESOURCE, and then left as it is."""
     try:
@@ -345,4 +364,3 @@ def _sink_oom_score() -> None:
             os.close(descriptor)
     except OSError:
         pass
-

@@ -15,7 +15,14 @@ _CONTROL = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f]")
 _NOT_CONTROL = bytes(range(32, 256)) + b"\n\r"
 _LONE = re.compile("[\udc80-\udcff]")
 _SEPARATORS = (("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
-_ESCAPES = ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"), (b"\r", b"\\r"))
+_ESCAPES = (
+    (b"\\", b"\\\\"),
+    (b'"', b'\\"'),
+    (b"<", b"\\u003c"),
+    (b">", b"\\u003e"),
+    (b"&", b"\\u0026"),
+    (b"\r", b"\\r"),
+)
 
 
 def timestamp(nanoseconds: int) -> bytes:

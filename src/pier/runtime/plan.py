@@ -34,7 +34,9 @@ _LINKS = (
     ("ptmx", "pts/ptmx"),
 )
 _INIT = "/sbin/docker-init"
-_EXEC_NAMESPACES = ns.CLONE_NEWNS | ns.CLONE_NEWNET | ns.CLONE_NEWIPC | ns.CLONE_NEWUTS | ns.CLONE_NEWCGROUP | ns.CLONE_NEWPID
+_EXEC_NAMESPACES = (
+    ns.CLONE_NEWNS | ns.CLONE_NEWNET | ns.CLONE_NEWIPC | ns.CLONE_NEWUTS | ns.CLONE_NEWCGROUP | ns.CLONE_NEWPID
+)
 
 
 class Host(NamedTuple):
@@ -66,7 +68,6 @@ class InitPlan(NamedTuple):
 def plan(config: Config, given: Given, host: Host) -> InitPlan:
     """The steps of a container's start. Raises Failure for what cannot be."""
     process = config["process"]
-    linux = config.get("linux", {})
     mounts = _with_init(config.get("mounts", []), given.facts)
     arguments = [_INIT, "--", *process["args"]] if given.facts.get("init_binary") else process["args"]
     return InitPlan(
@@ -89,7 +90,10 @@ def plan_exec(process: Process, given: Given, host: Host) -> InitPlan:
 def _before(process: Process, given: Given, host: Host) -> tuple[Step, ...]:
     steps: list[Step] = []
     if given.cgroup:
-        writes = tuple((name, tuple((k, v) for k, v in files), required) for name, files, required in given.facts["writes"])
+        writes = tuple(
+            (controller, tuple((file, value) for file, value in choices), required)
+            for controller, choices, required in given.facts["writes"]
+        )
         program = bytes.fromhex(given.facts["device_program"])
         steps.append(isolation.CreateCgroup(given.cgroup, host.layout, writes, program))
     return (*steps, *_attributes(process))
@@ -126,9 +130,8 @@ def _namespaces(linux: Linux, given: Given) -> list[Step]:
 def _setup(config: Config, mounts: list[Mount], given: Given, host: Host) -> tuple[Step, ...]:
     process, linux = config["process"], config.get("linux", {})
     sources, attached = _mounts(mounts, linux, given, host)
-    own_dev = not any(mount["destination"].rstrip("/") == "/dev" and parse_options(mount.get("options", [])).bind for mount in mounts)
-    steps: list[Step] = [*sources, *_namespaces(linux, given), isolation.SlaveMounts(), _root(config, given.facts), *attached]
-    if own_dev:
+    steps = [*sources, *_namespaces(linux, given), isolation.SlaveMounts(), _root(config, given.facts), *attached]
+    if not any(_is_hosts_dev(mount) for mount in mounts):
         steps += [*_devices(linux.get("devices", [])), fs.Links(_LINKS)]
     if process.get("terminal"):
         steps.append(identity.Terminal(console=True))
@@ -144,6 +147,11 @@ def _setup(config: Config, mounts: list[Mount], given: Given, host: Host) -> tup
     readonly = bool(config.get("root", {}).get("readonly"))
     steps.append(fs.PivotRoot(readonly, propagation.propagation, propagation.propagation_tree))
     return (*steps, *_streams(process), *_rlimits(process))
+
+
+def _is_hosts_dev(mount: Mount) -> bool:
+    """Whether the host's /dev is bound in, which is left as it is."""
+    return mount["destination"].rstrip("/") == "/dev" and parse_options(mount.get("options") or []).bind
 
 
 def _root(config: Config, facts: Facts) -> Step:
@@ -194,12 +202,13 @@ def _check_target(destination: str) -> None:
 
 def _devices(devices: list[Device]) -> list[Step]:
     steps: list[Step] = [
-        fs.DeviceNode(f"/dev/{name}", stat.S_IFCHR | 0o666, _device(major, minor), 0, 0) for name, major, minor in _DEVICES
+        fs.DeviceNode(f"/dev/{name}", stat.S_IFCHR | 0o666, _device(major, minor), 0, 0)
+        for name, major, minor in _DEVICES
     ]
     for device in devices:
         kind = _DEVICE_KINDS.get(device["type"])
         if kind is None:
-            raise Failure(f'{device["type"]} is not a valid device type for device {device["path"]}')
+            raise Failure(f"{device['type']} is not a valid device type for device {device['path']}")
         mode = kind | (device.get("fileMode", 0o666) & 0o7777)
         number = _device(device.get("major", 0), device.get("minor", 0))
         steps.append(fs.DeviceNode(device["path"], mode, number, device.get("uid", 0), device.get("gid", 0)))
@@ -236,8 +245,9 @@ def _finish(process: Process, arguments: list[str], given: Given, host: Host) ->
     groups = tuple(user.get("additionalGids") or ())
     steps.append(identity.User(user.get("uid", 0), user.get("gid", 0), groups, user.get("umask", 0o022)))
     if sets is not None:
-        masks = (_mask(sets.get(name)) for name in ("effective", "permitted", "inheritable", "ambient"))
-        steps.append(identity.CapabilitySets(*masks))
+        effective, permitted = _mask(sets.get("effective")), _mask(sets.get("permitted"))
+        inheritable, ambient = _mask(sets.get("inheritable")), _mask(sets.get("ambient"))
+        steps.append(identity.CapabilitySets(effective, permitted, inheritable, ambient))
     steps.append(identity.WorkingDirectory(process.get("cwd") or "/"))
     filter_ = identity.SeccompFilter(given.facts.get("seccomp_flags", 0)) if given.seccomp and locked else None
     steps.append(_execute(process, arguments, filter_, tied=given.tied))

@@ -1,6 +1,6 @@
 """What the engine asks of the runtime."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -32,7 +32,10 @@ class LogTarget:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A client's descriptor and what it takes part in; `framed` puts Docker's 8-byte header before each chunk."""
+    """A client's descriptor and what it takes part in; `framed` puts Docker's 8-byte header before each chunk.
+
+    `early` is input that was read from the descriptor already.
+    """
 
     fd: int
     stdin: bool = False
@@ -40,6 +43,7 @@ class Attachment:
     stderr: bool = True
     framed: bool = False
     detach_keys: bytes = b""
+    early: bytes = b""
 
     def wants(self) -> dict[str, object]:
         """The attachment as a message's part."""
@@ -49,6 +53,7 @@ class Attachment:
             "stderr": self.stderr,
             "framed": self.framed,
             "detach_keys": self.detach_keys.hex(),
+            "early": bool(self.early),
         }
 
 
@@ -76,7 +81,7 @@ class LaunchRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecRequest:
-    """One more process in a running container; `process` is OCI's process object, `seccomp` the container's profile."""
+    """One more process in a running container; `process` is OCI's process object."""
 
     id: str
     directory: Path
@@ -87,4 +92,3 @@ class ExecRequest:
     detach: bool = False
     size: tuple[int, int] | None = None
     exit_path: Path | None = None
-    seccomp: bytes | None = field(default=None, repr=False)

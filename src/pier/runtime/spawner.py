@@ -1,10 +1,10 @@
 """The spawner: a small single-threaded process from which every keeper and creator is forked, ahead of need.
 
-*Theory of operation*: it is started by the daemon as `python -I -S`. The interpreter must never be reachable for writing
-from a container, because `/proc/PID/exe` of our init is what runc's binary was in CVE-2019-5736. So the first stage takes a
-read-only, detached copy of the host's tree, enters it by chroot and starts the interpreter again from there: executable,
-libraries and modules are then mapped from mounts that nobody can make writable, since they belong to no namespace. The
-second stage returns to the host's root, loads everything that will ever be needed, freezes the heap, and forks pairs.
+*Theory of operation*: it is started by the daemon as `python -I -S`. The interpreter must never be reachable for
+writing from a container, because `/proc/PID/exe` of our init is what runc's binary was in CVE-2019-5736. So the first
+stage takes a read-only, detached copy of the host's tree, enters it by chroot and starts the interpreter again from
+there: executable, libraries and modules are then mapped from mounts that nobody can make writable, since they belong to
+no namespace. The second stage returns to the host's root with everything loaded, freezes the heap, and forks pairs.
 
     daemon ──{"want": kind}──▶ spawner ──{"kind", "pid"} + socket──▶ daemon
 """
@@ -18,6 +18,7 @@ import sys
 from pier.kernel import faults, fds, namespaces, process
 from pier.kernel import mount as m
 from pier.runtime import create, keeper, sync
+from pier.runtime.plan import Host
 
 # `fresh`: the creator is the first process of a new PID namespace; `plain`: it is in the host's.
 FRESH, PLAIN = "fresh", "plain"
@@ -64,7 +65,7 @@ def serve(number: int, host_root: int) -> None:
         _fork_pair(channel, request["want"], facts, title)
 
 
-def _fork_pair(channel: socket.socket, kind: str, facts: create.Host, title: process.Title) -> None:
+def _fork_pair(channel: socket.socket, kind: str, facts: Host, title: process.Title) -> None:
     """Fork a keeper, which forks its creator, and send the daemon the keeper's socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
@@ -81,7 +82,7 @@ def _fork_pair(channel: socket.socket, kind: str, facts: create.Host, title: pro
         ours.close()
 
 
-def _become_keeper(connection: socket.socket, kind: str, facts: create.Host, title: process.Title) -> None:
+def _become_keeper(connection: socket.socket, kind: str, facts: Host, title: process.Title) -> None:
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     creator = namespaces.clone(namespaces.CLONE_NEWPID if kind == FRESH else 0)
     if creator == 0:

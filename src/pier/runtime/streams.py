@@ -1,10 +1,10 @@
 """The container's streams and the clients attached to them.
 
-*Theory of operation*: output is read in chunks and written to the log and to every client at once. A client that does not
-take its output gets a queue of bounded size; while any queue is full the output is not read, so that the container waits,
-as it would for a terminal held with Ctrl-S, and no memory grows. Where others wait too, a client that takes nothing for
-`PATIENCE` seconds is let go, so that one stalled client does not hold up the rest for ever. Input goes the other way with
-the same rule: while the container does not read, no client is read.
+*Theory of operation*: output is read in chunks and written to the log and to every client at once. A client that does
+not take its output gets a queue of bounded size; while any queue is full the output is not read, so that the container
+waits, as it would for a terminal held with Ctrl-S, and no memory grows. Where others wait too, a client that takes
+nothing for `PATIENCE` seconds is let go, so that one stalled client does not hold up the rest for ever. Input goes the
+other way with the same rule: while the container does not read, no client is read.
 """
 
 import os
@@ -167,14 +167,16 @@ class Streams:
 
     # The clients' side.
 
-    def attach(self, descriptor: int, wants: dict[str, object]) -> int:
-        """Serve a client from now on; the number by which its end is told."""
+    def attach(self, descriptor: int, wants: dict[str, object], early: bytes = b"") -> int:
+        """Serve a client from now on, `early` being its first input; the number by which its end is told."""
         self._numbers += 1
         client = Client(self._numbers, descriptor, wants)
         client.stdin = client.stdin and self._input >= 0
         os.set_blocking(descriptor, False)
         self.clients[descriptor] = client
         self._loop.watch(descriptor, IN, lambda events: self._client(client, events))
+        if early and client.stdin:
+            self._input_of(client, early)
         self._update(client)
         return client.number
 
@@ -207,15 +209,18 @@ class Streams:
         if not data:
             self._end_of_input(client)
         elif client.stdin:
-            left = False
-            if self._tty:
-                data, left = client.keys.feed(data)
-            self._feed(data)
-            if left:
-                self.drop(client, "keys")
+            self._input_of(client, data)
+
+    def _input_of(self, client: Client, data: bytes) -> None:
+        left = False
+        if self._tty:
+            data, left = client.keys.feed(data)
+        self._feed(data)
+        if left:
+            self.drop(client, "keys")
 
     def _end_of_input(self, client: Client) -> None:
-        """Docker's rule: the end of input ends the container's, or else the attachment (a client without input stays)."""
+        """Docker's rule: the end of input ends the container's, or else the attachment; without input a client stays."""
         client.reading = False
         if client.hung_up:
             self.drop(client, "gone")
