@@ -192,7 +192,7 @@ class Execute(Step):
         if self.late_filter:
             self.late_filter.apply(stage)
         try:
-            os.execve(program, self.arguments, environment)
+            os.execve(program, self.arguments, environment)  # noqa: S606
         except OSError as error:
             _die(stage, f"exec {os.fsdecode(program)}: {reason(error)}\n")
 
@@ -226,9 +226,7 @@ def _unfit(path: bytes) -> int:
         mode = os.stat(path).st_mode
     except OSError as error:
         return error.errno or errno.ENOENT
-    return (
-        0 if not stat.S_ISDIR(mode) and mode & 0o111 and os.access(path, os.X_OK, effective_ids=False) else errno.EACCES
-    )
+    return 0 if not stat.S_ISDIR(mode) and mode & 0o111 and os.access(path, os.X_OK) else errno.EACCES
 
 
 def _default_signals() -> None:

@@ -35,7 +35,7 @@ def enter_read_only_tree(channel: int) -> None:
     os.fchdir(tree)
     os.chroot(".")
     flags = [argument for argument in sys.orig_argv[1:] if argument not in sys.argv[1:]]
-    os.execv(sys.executable, [sys.executable, *flags, "serve", str(channel), str(host), *sys.argv[3:]])
+    os.execv(sys.executable, [sys.executable, *flags, "serve", str(channel), str(host), *sys.argv[3:]])  # noqa: S606
 
 
 def serve(number: int, host_root: int) -> None:

@@ -220,7 +220,7 @@ class Streams:
             self.drop(client, "keys")
 
     def _end_of_input(self, client: Client) -> None:
-        """Docker's rule: the end of input ends the container's, or else the attachment; without input a client stays."""
+        """Docker's rule: the end of input ends the container's, or else the attachment; others stay."""
         client.reading = False
         if client.hung_up:
             self.drop(client, "gone")
