@@ -4,7 +4,7 @@ Decode a client's body with `spec.go_json.decode`, which takes what Go's decoder
 and words its errors as Docker does; print with `spec.go_json.to_builtins`, which leaves out what Docker leaves out.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -98,7 +98,8 @@ class ContainerConfig(msgspec.Struct):
 
 
 # a field that is called as its type hides the type inside the class body
-_HostConfig, _NetworkingConfig = HostConfig, NetworkingConfig
+_HostConfig: TypeAlias = HostConfig
+_NetworkingConfig: TypeAlias = NetworkingConfig
 
 
 class CreateRequest(ContainerConfig):

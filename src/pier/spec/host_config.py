@@ -4,6 +4,8 @@ Every field of Docker's is here, so that none can be ignored unseen; `engine/oci
 few that Pier does not implement. `None` where Docker has a nil pointer or a nil list.
 """
 
+from typing import TypeAlias
+
 import msgspec
 
 from pier.spec.go_types import Int, Int64, StrSlice, Uint, Uint16, Uint64
@@ -72,7 +74,8 @@ class PortBinding(msgspec.Struct):
 
 
 # a field that is called as its type hides the type inside the class body
-_RestartPolicy, _LogConfig = RestartPolicy, LogConfig
+_RestartPolicy: TypeAlias = RestartPolicy
+_LogConfig: TypeAlias = LogConfig
 
 
 class Resources(msgspec.Struct):

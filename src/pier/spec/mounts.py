@@ -1,5 +1,7 @@
 """Wire types of a mount request (`HostConfig.Mounts`) and of a mount point as inspect shows it."""
 
+from typing import TypeAlias
+
 import msgspec
 
 from pier.spec.go_types import FileMode, Int64, MountType
@@ -50,7 +52,11 @@ class ClusterOptions(msgspec.Struct, omit_defaults=True):
 
 
 # a field that is called as its type hides the type inside the class body
-_Bind, _Volume, _Image, _Tmpfs, _Cluster = BindOptions, VolumeOptions, ImageOptions, TmpfsOptions, ClusterOptions
+_Bind: TypeAlias = BindOptions
+_Volume: TypeAlias = VolumeOptions
+_Image: TypeAlias = ImageOptions
+_Tmpfs: TypeAlias = TmpfsOptions
+_Cluster: TypeAlias = ClusterOptions
 
 
 class Mount(msgspec.Struct, omit_defaults=True):
