@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
+
 
 from pier.engine import listing, top
 from pier.engine.attaching import Attaching, AttachQuery, Takeover
@@ -13,7 +15,7 @@ from pier.engine.detach_keys import parse_detach_keys
 from pier.engine.exits import Exits
 from pier.engine.inspect import Places, inspect
 from pier.engine.listing import Facts, ListQuery
-from pier.engine.logs import LogQuery, Logs
+from pier.engine.logs import Logs
 from pier.engine.names import check_name
 from pier.engine.oci import resources
 from pier.engine.parts import Parts
@@ -28,12 +30,16 @@ from pier.engine.stopping import Stopping
 from pier.engine.summary import summarise
 from pier.engine.volume_making import VolumeMaking
 from pier.engine.waiting import parse_condition
-from pier.runtime.limits import plan_writes
+from pier.logs.frames import LogQuery
+from pier.runtime import limits
 from pier.spec.containers import CreateRequest, CreateResponse, UpdateConfig
 from pier.spec.errors import Conflict, InvalidParameter, NotFound
 from pier.spec.filters import Filters
 
 Json = dict[str, object]
+# inside the class `list` is the method
+Rows = list[Json]
+Names = list[str]
 
 
 class Containers:
@@ -132,17 +138,18 @@ class Containers:
         """Change its limits and its restart policy, now and for later starts."""
         container = self._projection.find(name)
         if container.removal:
-            raise Conflict(f'Container is marked for removal and cannot be "update".')
+            raise Conflict('Container is marked for removal and cannot be "update".')
         async with container.lock:
             host = self._parts.host
-            updated = resources.updated(container.record.host_config, body, host)
+            updated, warnings = resources.updated(container.record.host_config, body, host)
             if container.state.status in ("running", "paused"):
-                writes = plan_writes(resources.linux_resources(updated, host))
-                await self._parts.offload.run(self._parts.cgroup(container.id).update, writes)
+                cgroup = self._parts.cgroup(container.id)
+                wanted = msgspec.to_builtins(resources.linux_resources(updated))
+                await self._parts.offload.run(cgroup.update, limits.writes(wanted, cgroup.layout))
             container.record = replaced(container.record, host_config=updated)
             await self._projection.save(container)
         self._parts.news.container(container, "update")
-        return {"Warnings": []}
+        return {"Warnings": warnings}
 
     async def top(self, name: str, arguments: str = "") -> top.Table:
         """Its processes as ps(1) shows them."""
@@ -157,7 +164,7 @@ class Containers:
         self._parts.news.container(container, "top")
         return table
 
-    async def list(self, query: ListQuery) -> list[Json]:
+    async def list(self, query: ListQuery) -> Rows:
         """The rows of `docker ps`."""
         facts = Facts(lambda reference: self._projection.find(reference).record, self._image_ids)
         records = listing.select((container.record for container in self._projection), query, facts)
@@ -213,17 +220,17 @@ class Containers:
         """Give a client the container's streams."""
         await self._attaching.attach(self._projection.find(name), query, takeover)
 
-    def logs(self, name: str, query: LogQuery) -> "tuple[bool, AsyncIterator[bytes]]":
-        """Whether the stream is raw (a terminal's), and its bytes."""
+    def logs(self, name: str, query: LogQuery) -> AsyncIterator[bytes]:
+        """What it wrote, in blocks of frames (as it is from a terminal)."""
         return self._logs.read(self._projection.find(name), query)
 
     async def prune(self, filters: Filters) -> Json:
         """Remove all that are stopped."""
-        from_filters = listing.prune_filter(filters, time.time_ns())
-        removed: list[str] = []
+        wanted = listing.prunable(filters, time.time_ns())
+        removed: Names = []
         space = 0
         for container in self._projection:
-            if container.state.running or container.removal or not from_filters(container.record):
+            if container.state.running or container.removal or not wanted(container.record):
                 continue
             sizes = await self._sizes.of([container.record])
             try:
@@ -239,11 +246,11 @@ class Containers:
         """The container itself, for other services of the engine."""
         return self._projection.find(name)
 
-    def using_image(self, image_id: str) -> list[str]:
+    def using_image(self, image_id: str) -> Names:
         """The ids of the containers that were made from an image, and whether they run: for `rmi`."""
         return [container.id for container in self._projection if container.record.image_id == image_id]
 
-    def using_volume(self, name: str) -> list[str]:
+    def using_volume(self, name: str) -> Names:
         """The ids of the containers that have a volume mounted."""
         return [
             container.id

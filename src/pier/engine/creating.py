@@ -4,6 +4,7 @@
 daemon that dies in between removes what such a record names at its next start. A create that fails undoes itself.
 """
 
+import os
 import random
 import secrets
 import time
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pier.engine.container import Container
-from pier.engine.endpoints import wishes
+from pier.engine.endpoints import joined_container, wishes
 from pier.engine.mount_plan import plan_mounts
 from pier.engine.names import check_name, generate_name
 from pier.engine.oci import defaults, merging, validate
@@ -19,8 +20,8 @@ from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import Record, replaced
 from pier.engine.volume_making import VolumeMaking
-from pier.images.images import Image
-from pier.spec.containers import ContainerConfig, CreateRequest, CreateResponse, HostConfig
+from pier.images.image import Image
+from pier.spec.containers import CreateRequest, CreateResponse, HostConfig
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Creating:
             name=name or self._name(id_),
             created=self._chance.now(),
             image_id=image.id,
-            layers=tuple(image.config.rootfs.diff_ids),
+            layers=image.diff_ids,
             path=path,
             args=tuple(args),
             config=config,
@@ -112,8 +113,10 @@ class Creating:
 
 
 def _hostname(host_config: HostConfig, id_: str, projection: Projection) -> str:
-    """The short id, the host's name in its network, or the name of the container whose network is joined."""
-    raise NotImplementedError
-
-
-__all__ = ["Chance", "ContainerConfig", "Creating"]
+    """The short id, or in a namespace of somebody else the name that holds there."""
+    other = joined_container(host_config.NetworkMode)
+    if other:
+        return projection.find(other).record.config.Hostname
+    if host_config.NetworkMode == "host" or host_config.UTSMode == "host":
+        return os.uname().nodename
+    return id_[:12]

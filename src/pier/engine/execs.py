@@ -4,6 +4,7 @@ The client's connection is taken over before the program starts, as Docker does 
 stream and an exit code of 126 or 127. A detached exec reports its error as the answer of the request.
 """
 
+import asyncio
 import os
 import secrets
 import time
@@ -131,7 +132,8 @@ class Execs:
         self._tell(exec_, f"exec_start: {exec_.command}")
         try:
             process = await self._parts.offload.run(self._process, exec_)
-            exec_.keeper = await self._parts.launcher.exec(keeper, self._request(exec_, process, attachments, options))
+            request = self._request(exec_, process, attachments, options)
+            exec_.keeper = await self._parts.launcher.exec(keeper, request)
         except PierError as error:
             self._failed(exec_, error.code if isinstance(error, StartFailed) and error.code != 125 else 126)
             raise
@@ -139,11 +141,17 @@ class Execs:
         self._parts.spawn(self._follow(exec_, exec_.keeper))
 
     def _process(self, exec_: Exec) -> bytes:
+        """In a thread: OCI's process object."""
         facts = gather(exec_.container.record, self._parts, Joined())
-        return msgspec.json.encode(exec_process(facts, exec_.config, self._parts.host))
+        host, settings = self._parts.host, self._parts.settings
+        return msgspec.json.encode(exec_process(facts, exec_.config, host, settings))
 
     def _request(
-        self, exec_: Exec, process: bytes, attachments: tuple[Attachment, ...], options: ExecStart
+        self,
+        exec_: Exec,
+        process: bytes,
+        attachments: tuple[Attachment, ...],
+        options: ExecStart,
     ) -> ExecRequest:
         rows, columns = (*(options.ConsoleSize or exec_.config.ConsoleSize or ()), 0, 0)[:2]
         return ExecRequest(
@@ -158,7 +166,7 @@ class Execs:
         )
 
     async def _follow(self, exec_: Exec, keeper: Keeper) -> None:
-        exited = await keeper.exited()
+        exited = await asyncio.shield(keeper.exited())
         self._failed(exec_, exited.code)
         self._tell(exec_, "exec_die", exitCode=str(exited.code))
 

@@ -17,7 +17,8 @@ from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import replaced
 from pier.engine.restarts import restarts_after_exit
-from pier.runtime.launch import Exit, Keeper
+from pier.runtime.launch import Keeper
+from pier.runtime.state import Exit
 
 Later = Callable[[Container], Awaitable[None]]
 
@@ -36,7 +37,7 @@ class Exits:
         self._parts.spawn(self._follow(container, keeper))
 
     async def _follow(self, container: Container, keeper: Keeper) -> None:
-        exited = await keeper.exited()
+        exited = await asyncio.shield(keeper.exited())
         async with container.lock:
             if container.keeper is keeper:
                 await self.end(container, exited)

@@ -16,9 +16,10 @@ from pier.spec.errors import Conflict, InvalidParameter
 Find = Callable[[str], Container]
 
 
-def gather(record: Record, parts: Parts, joined: Joined) -> ContainerFacts:
-    """The facts of one container at this moment."""
+def gather(record: Record, parts: Parts, joined: Joined, files_of: str = "") -> ContainerFacts:
+    """The facts of one container at this moment; `files_of` is the id of the container whose network files it shares."""
     directory = parts.layout.container(record.id)
+    files = parts.layout.container(files_of) if files_of else directory
     host_config = record.host_config
     lowers = tuple(str(parts.layout.layer(layer)) for layer in record.layers)
     return ContainerFacts(
@@ -30,9 +31,9 @@ def gather(record: Record, parts: Parts, joined: Joined) -> ContainerFacts:
         root=str(directory / "merged"),
         cgroup=f"{parts.cgroup_parent}/{record.id}",
         accounts=accounts.read(lowers, str(directory / "upper")),
-        hosts_path=str(directory / "hosts"),
-        hostname_path=str(directory / "hostname"),
-        resolv_conf_path=str(directory / "resolv.conf"),
+        hosts_path=str(files / "hosts"),
+        hostname_path=str(files / "hostname"),
+        resolv_conf_path=str(files / "resolv.conf"),
         mounts=tuple(_attached(mounted) for mounted in record.mounts),
         joined=joined,
         init_path=parts.init_path,
@@ -60,6 +61,10 @@ def _namespace(mode: str, kind: str, find: Find, record: Record) -> str:
     other = find(mode.removeprefix("container:"))
     if other.id == record.id:
         raise Conflict(f"cannot join own {_SPOKEN[kind]} namespace")
+    if kind == "ipc" and other.record.host_config.IpcMode not in ("shareable", "host"):
+        raise Conflict(
+            f"cannot join IPC of container {other.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
+        )
     if not other.state.running or not other.state.pid:
         raise Conflict(f"cannot join {_SPOKEN[kind]} of a non running container: {other.id}")
     if other.state.status == "restarting":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pier.engine.endpoints import port_rows
 from pier.engine.record import Record
+from pier.spec import timestamps
 from pier.spec.errors import InvalidParameter
 from pier.spec.filters import Filters
 
@@ -152,3 +153,18 @@ def _has_network(filters: Filters, record: Record) -> bool:
         name in wanted or any(settings.NetworkID.startswith(value) for value in wanted if value)
         for name, settings in record.endpoints.items()
     )
+
+
+def prunable(filters: Filters, now: int) -> Callable[[Record], bool]:
+    """Whether a prune with these filters takes a stopped container at `now` (ns)."""
+    filters.validate({"until", "label", "label!"})
+    if len(filters.get("until")) > 1:
+        raise InvalidParameter("more than one until filter specified")
+    until = next((timestamps.parse(text, now) for text in filters.get("until")), None)
+
+    def takes(record: Record) -> bool:
+        labels = record.config.Labels or {}
+        young = until is not None and record.created > until
+        return not young and filters.labels(labels) and filters.without_labels(labels)
+
+    return takes

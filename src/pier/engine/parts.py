@@ -25,7 +25,10 @@ from pier.volumes.volumes import Volumes
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The lower floors. `cgroup_parent` is the daemon's own part of the cgroup tree, `init_path` the host's tini or empty."""
+    """The lower floors. `cgroup_parent` is the daemon's own part of the cgroup tree, `init_path` the host's tini or empty.
+
+    `host_gateway` is what `--add-host name:host-gateway` means (empty: the bridge's gateway), `dns…` the daemon's defaults.
+    """
 
     layout: Layout
     exec_root: Path
@@ -42,6 +45,10 @@ class Parts:
     host: HostFacts
     settings: Settings
     init_path: str = ""
+    host_gateway: str = ""
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
     tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
     def run_directory(self, container_id: str) -> Path:

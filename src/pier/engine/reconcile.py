@@ -25,8 +25,8 @@ from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import State, replaced
 from pier.engine.restarts import restarts_with_daemon
-from pier.runtime.launch import Exit, Keeper
-from pier.runtime.state import read_exit
+from pier.runtime.launch import Keeper
+from pier.runtime.state import Exit, read_exit
 from pier.spec.errors import PierError
 
 HOST_WENT_DOWN = 255

@@ -1,19 +1,59 @@
-"""The files that a start writes beside a container's root, and the small choices around them. Plain: it runs in a thread."""
+"""The files that a start writes beside a container's root, and the small choices around them. It runs in a thread."""
 
 import os
 from pathlib import Path
 
+from pier.engine.endpoints import main_network
+from pier.engine.oci import network_files
 from pier.engine.oci.facts import Settings
 from pier.engine.parts import Parts
 from pier.engine.record import Record
+from pier.runtime.launch import LogTarget
 from pier.spec.errors import InvalidParameter
+from pier.spec.log_options import max_file, max_size
 
-_UNLIMITED = -1
+_USER_DEFINED = ("bridge", "host", "none")
 
 
 def write_network_files(record: Record, parts: Parts) -> None:
-    """Write hosts, hostname and resolv.conf; in place, because a running program may have them open."""
-    raise NotImplementedError
+    """Write hosts, hostname and resolv.conf; in place, because a running program may have them open.
+
+    A container that joins another's network shares its files, so nothing is written for it.
+    """
+    network = main_network(record.host_config.NetworkMode)
+    if not network:
+        return
+    directory = parts.layout.container(record.id)
+    config, host_config = record.config, record.host_config
+    settings = record.endpoints[network]
+    hosts = network_files.hosts(
+        config.Hostname,
+        config.Domainname,
+        addresses=[settings.IPAddress] if settings.IPAddress else [],
+        extra=host_config.ExtraHosts or (),
+        gateway=parts.host_gateway or settings.Gateway,
+        host_text=_text("/etc/hosts") if network == "host" else None,
+    )
+    resolv_conf = network_files.resolv_conf(
+        _text("/etc/resolv.conf"),
+        servers=host_config.Dns or parts.dns,
+        search=host_config.DnsSearch or parts.dns_search,
+        options=host_config.DnsOptions or parts.dns_options,
+        mode=network if network in _USER_DEFINED else "user",
+    )
+    for name, text in (
+        ("hosts", hosts),
+        ("hostname", network_files.hostname(config.Hostname)),
+        ("resolv.conf", resolv_conf),
+    ):
+        (directory / name).write_text(text)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def make_bind_sources(record: Record) -> None:
@@ -37,3 +77,12 @@ def wants_init(record: Record, settings: Settings) -> bool:
 def log_path(record: Record, directory: Path) -> str:
     """Where the output is kept; empty when it is not."""
     return "" if record.host_config.LogConfig.Type == "none" else str(directory / f"{record.id}-json.log")
+
+
+def log_target(record: Record, directory: Path) -> LogTarget | None:
+    """The log that the keeper writes, with the limits of its options."""
+    path = log_path(record, directory)
+    if not path:
+        return None
+    options = record.host_config.LogConfig.Config or {}
+    return LogTarget(path, max_size(options), max_file(options))

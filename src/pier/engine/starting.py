@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pier.engine import transitions
 from pier.engine.connecting import Connection, connect
 from pier.engine.container import Container, Outcome
-from pier.engine.endpoints import disconnected
+from pier.engine.endpoints import disconnected, joined_container
 from pier.engine.exits import Exits
 from pier.engine.gathering import gather, join
 from pier.engine.oci.configure import configure
@@ -93,7 +93,9 @@ class Starting:
 
     async def _launch(self, container: Container) -> Keeper:
         joined = join(container.record, self._projection.find)
-        prepared = await self._parts.offload.run(self._prepare, container.record, joined)
+        shares = joined_container(container.record.host_config.NetworkMode)
+        files_of = self._projection.find(shares).id if shares else ""
+        prepared = await self._parts.offload.run(self._prepare, container.record, joined, files_of)
         try:
             container.record = prepared.connection.record
             self._parts.news.networks(container.record, "connect")
@@ -102,10 +104,10 @@ class Starting:
         finally:
             prepared.connection.close()
 
-    def _prepare(self, record: Record, joined: Joined) -> Prepared:
+    def _prepare(self, record: Record, joined: Joined, files_of: str) -> Prepared:
         """In a thread: everything before the launch, the lease last but one so that little is undone on an error."""
         make_bind_sources(record)
-        facts = gather(record, self._parts, joined)
+        facts = gather(record, self._parts, joined, files_of)
         connection = connect(record, self._parts.networks)
         try:
             write_network_files(connection.record, self._parts)

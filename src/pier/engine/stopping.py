@@ -5,7 +5,7 @@ import asyncio
 from msgspec.structs import replace
 
 from pier.engine import transitions
-from pier.engine.container import Container
+from pier.engine.container import Container, Outcome
 from pier.engine.exits import Exits
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
@@ -112,7 +112,7 @@ class Stopping:
             self._parts.news.container(container, "unpause")
 
 
-async def _within(future: "asyncio.Future[object]", seconds: float | None) -> bool:
+async def _within(future: "asyncio.Future[Outcome]", seconds: float | None) -> bool:
     """Whether the future is done in time; it is left alone when it is not."""
     done, _ = await asyncio.wait({future}, timeout=seconds)
     return bool(done)

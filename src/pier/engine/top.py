@@ -22,6 +22,7 @@ def check_arguments(text: str) -> list[str]:
 
 def run_ps(arguments: list[str], pids: Collection[int]) -> Table:
     """In a thread: run ps with the arguments, restricted by Docker's own trick (`-q`) where this ps takes it."""
+    error = ""
     for extra in (["-q" + ",".join(map(str, pids))], []):
         result = subprocess.run(  # noqa: S603
             ["ps", *arguments, *extra],
@@ -32,7 +33,8 @@ def run_ps(arguments: list[str], pids: Collection[int]) -> Table:
         )
         if result.returncode == 0:
             return parse(result.stdout, pids)
-    raise SystemFailure(f"ps: {result.stderr.strip() or 'failed'}")
+        error = result.stderr.strip()
+    raise SystemFailure(f"ps: {error or 'failed'}")
 
 
 def parse(output: str, pids: Collection[int]) -> Table:

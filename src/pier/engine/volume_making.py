@@ -4,8 +4,11 @@ from msgspec.structs import replace
 
 from pier.engine.parts import Parts
 from pier.engine.record import Mounted, Record
-from pier.images.images import Image
-from pier.spec.errors import NotFound, PierError
+from pier.images.image import Image
+from pier.spec.errors import PierError
+from pier.volumes.volumes import ANONYMOUS_LABEL
+
+_FILLING = "filling"
 
 
 class VolumeMaking:
@@ -31,7 +34,31 @@ class VolumeMaking:
         return tuple(mounts), made
 
     def _place(self, mounted: Mounted, image: Image, made: list[tuple[str, str]]) -> Mounted:
-        raise NotImplementedError
+        """Find or make one volume, and fill a new one with what the image has at its place."""
+        point, options = mounted.point, mounted.request.VolumeOptions if mounted.request else None
+        driver = options.DriverConfig if options else None
+        labels = dict(options.Labels or {}) if options else {}
+        volumes = self._parts.volumes
+        volume, new = volumes.create(
+            point.Name,
+            point.Driver,
+            driver.Options if driver else None,
+            {**labels, ANONYMOUS_LABEL: ""} if mounted.anonymous else labels or None,
+        )
+        if new:
+            made.append((volume.name, volume.driver))
+        if mounted.copies:
+            self._fill(volume.name, image, point.Destination)
+        placed = replace(point, Name=volume.name, Driver=volume.driver, Source=str(volumes.path(volume.name)))
+        return replace(mounted, point=placed)
+
+    def _fill(self, name: str, image: Image, destination: str) -> None:
+        volumes = self._parts.volumes
+        volumes.acquire(name, _FILLING)
+        try:
+            volumes.fill(name, self._parts.images.layer_directories(image), destination)
+        finally:
+            volumes.release(name, _FILLING)
 
     async def remove_anonymous(self, record: Record) -> None:
         """Take back the anonymous volumes of a create that failed."""
@@ -39,8 +66,5 @@ class VolumeMaking:
             if mounted.anonymous and mounted.point.Type == "volume":
                 try:
                     await self._parts.offload.run(self._parts.volumes.remove, mounted.point.Name, True)
-                except (NotFound, PierError):
+                except PierError:
                     continue
-
-
-__all__ = ["VolumeMaking", "replace"]

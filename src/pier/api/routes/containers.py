@@ -10,7 +10,7 @@ from pier.api.router import Route
 from pier.engine.attaching import AttachQuery
 from pier.engine.engine import Engine
 from pier.engine.listing import ListQuery
-from pier.engine.logs import LogQuery
+from pier.engine.logs import parse_query
 from pier.engine.waiting import answer
 from pier.http import headers
 from pier.spec.containers import CreateRequest, UpdateConfig
@@ -122,18 +122,19 @@ async def top(request: Request, engine: Engine) -> Answer:
 
 async def logs(request: Request, engine: Engine) -> Answer:
     query = request.query
-    wanted = LogQuery.parse(
+    wanted = parse_query(
         stdout=query.boolean("stdout"),
         stderr=query.boolean("stderr"),
         follow=query.boolean("follow"),
-        timestamps=query.boolean("timestamps"),
+        show_times=query.boolean("timestamps"),
         details=query.boolean("details"),
         tail=query.string("tail"),
         since=query.string("since"),
         until=query.string("until"),
     )
-    raw, pieces = engine.containers.logs(request["name"], wanted)
-    return Streaming(stream_type(request, raw=raw), pieces, head_first=True)
+    container = engine.containers.find(request["name"])
+    pieces = engine.containers.logs(request["name"], wanted)
+    return Streaming(stream_type(request, raw=container.record.config.Tty), pieces, head_first=True)
 
 
 def stream_type(request: Request, *, raw: bool) -> str:
