@@ -74,14 +74,19 @@ def empty(status: int = 204, headers: Mapping[str, str] | None = None) -> Respon
     return Response(status, headers=headers or {})
 
 
-def json_lines(values: AsyncIterator[Any], *, head_first: bool = False) -> Streaming:
-    """A stream of JSON documents, ended by CRLF as Docker's progress streams are."""
-    return Streaming(JSON, _encoded(values), head_first=head_first)
+def json_lines(values: AsyncIterator[Any], *, head_first: bool = False, end: bytes = b"\r\n") -> Streaming:
+    """A stream of JSON documents, each ended by CRLF as in Docker's streams of progress."""
+    return Streaming(JSON, _encoded(values, end), head_first=head_first)
 
 
-async def _encoded(values: AsyncIterator[Any]) -> AsyncIterator[bytes]:
-    async for value in values:
-        yield _ENCODER.encode(value) + b"\r\n"
+async def _encoded(values: AsyncIterator[Any], end: bytes) -> AsyncIterator[bytes]:
+    try:
+        async for value in values:
+            yield _ENCODER.encode(value) + end
+    finally:
+        close = getattr(values, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def message(status: int, words: str) -> Response:

@@ -55,7 +55,7 @@ class Router:
 
     def _add(self, route: Route) -> None:
         if "{" not in route.template:
-            self._fixed[route.method, route.template] = route
+            self._fixed.setdefault((route.method, route.template), route)
             return
         key = route.method, _first_segment(route.template)
         self._patterns.setdefault(key, []).append((_compile(route.template), route))

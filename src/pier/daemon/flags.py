@@ -57,12 +57,12 @@ FLAGS: tuple[Flag, ...] = (
     _flag("group", _T, 'Group for the unix socket (default "docker")', short="G"),
     _flag("help", _B, "Print usage", short="h", directive=""),
     _flag("host", _L, "Daemon socket(s) to connect to", short="H", directive="hosts"),
+    _flag("icc", _B, "Enable inter-container communication for the default bridge network (default true)"),
     _flag("init", _B, "Run an init in the container to forward signals and reap processes"),
     _flag("init-path", _T, "Path to the init binary"),
     _flag(
         "insecure-registry", _L, "Enable insecure registry communication", directive="insecure-registries", reloads=True
     ),
-    _flag("ip", _T, "Host IP for port publishing from the default bridge network (default 0.0.0.0)"),
     _flag("label", _L, "Set key=value labels to the daemon", directive="labels", reloads=True),
     _flag("log-driver", _T, 'Default driver for container logs (default "json-file")'),
     _flag("log-format", _T, 'Set the logging format ("text" | "json") (default "text")'),
@@ -70,6 +70,7 @@ FLAGS: tuple[Flag, ...] = (
     _flag("log-opt", _M, "Default log driver options for containers", directive="log-opts"),
     _flag("max-concurrent-downloads", _I, "Set the max concurrent downloads (default 3)", reloads=True),
     _flag("max-download-attempts", _I, "Set the max download attempts for each pull (default 5)", reloads=True),
+    _flag("mtu", _I, "Set the MTU for the default bridge network (default: that of the way out)"),
     _flag("no-new-privileges", _B, "Set no-new-privileges by default for new containers"),
     _flag("pidfile", _T, 'Path to use for daemon PID file (default "/run/pier.pid")', short="p"),
     _flag("registry-mirror", _L, "Preferred registry mirror", directive="registry-mirrors", reloads=True),

@@ -29,7 +29,8 @@ class Settings:
     group_is_given: bool = False
     bip: str = ""
     bridge: str = ""
-    ip: str = "0.0.0.0"
+    mtu: int = 0
+    icc: bool = True
     dns: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
@@ -69,7 +70,8 @@ def from_values(values: Mapping[str, Value], *, group_is_given: bool | None = No
         group_is_given="group" in values if group_is_given is None else group_is_given,
         bip=_bip(taken.text("bip")),
         bridge=_bridge(taken.text("bridge")),
-        ip=_address("ip", taken.text("ip", "0.0.0.0"), version=4),
+        mtu=_mtu(taken.number("mtu", 0)),
+        icc=taken.switch("icc", default=True),
         dns=tuple(_address("dns", server) for server in taken.texts("dns")),
         dns_options=taken.texts("dns-opt"),
         dns_search=tuple(_search(domain) for domain in taken.texts("dns-search")),
@@ -130,8 +132,8 @@ class _Values:
         value = self._values.get(name, default)
         return value if isinstance(value, int) else default
 
-    def switch(self, name: str) -> bool:
-        return self._values.get(name) is True
+    def switch(self, name: str, *, default: bool = False) -> bool:
+        return self._values.get(name, default) is True
 
     def mapping(self, name: str) -> dict[str, str]:
         value = self._values.get(name)
@@ -158,14 +160,17 @@ def _bridge(text: str) -> str:
     return text
 
 
-def _address(flag: str, text: str, version: int | None = None) -> str:
+def _address(flag: str, text: str) -> str:
     try:
-        address = ipaddress.ip_address(text)
+        return str(ipaddress.ip_address(text))
     except ValueError:
         raise InvalidParameter(f"invalid --{flag}: {text} is not an ip address") from None
-    if version is not None and address.version != version:
-        raise InvalidParameter(f"invalid --{flag}: {text} is not an IPv{version} address")
-    return str(address)
+
+
+def _mtu(number: int) -> int:
+    if number and not 68 <= number <= 65535:
+        raise InvalidParameter(f"invalid --mtu: {number}: it must be between 68 and 65535")
+    return number
 
 
 def _search(domain: str) -> str:

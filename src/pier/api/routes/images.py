@@ -1,0 +1,162 @@
+"""`/images`: lists, inspect, history, names, removal, import and pull."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pier.api import responses
+from pier.api.requests import Request
+from pier.api.responses import Answer, Response
+from pier.api.router import Route
+from pier.engine.images import Import
+from pier.engine.pulling import Pull
+from pier.http import headers
+from pier.spec import credentials
+from pier.spec.errors import InvalidParameter, NotSupported
+
+if TYPE_CHECKING:
+    from pier.engine.engine import Engine
+
+# What Docker printed of every image's configuration before API 1.50, whether it was set or not.
+_LEGACY_CONFIG: Mapping[str, object] = {
+    "Hostname": "",
+    "Domainname": "",
+    "User": "",
+    "AttachStdin": False,
+    "AttachStdout": False,
+    "AttachStderr": False,
+    "Tty": False,
+    "OpenStdin": False,
+    "StdinOnce": False,
+    "Env": None,
+    "Cmd": None,
+    "Image": "",
+    "Volumes": None,
+    "WorkingDir": "",
+    "Entrypoint": None,
+    "OnBuild": None,
+    "Labels": None,
+}
+
+
+async def images(request: Request, engine: "Engine") -> Response:
+    """The images that pass the filters."""
+    query = request.query
+    filters = query.filters()
+    if query.string("filter") and request.version < (1, 41):
+        filters["reference"] = (query.string("filter"),)
+    rows = await engine.images.summaries(
+        filters, shared_size=query.boolean("shared-size"), all_images=query.boolean("all")
+    )
+    return responses.json([_older_row(row, request.version) for row in rows])
+
+
+def _older_row(row: dict[str, Any], version: tuple[int, ...]) -> dict[str, Any]:
+    if version < (1, 44):
+        row["VirtualSize"] = row["Size"]
+    if version < (1, 43) and not row["RepoTags"] and not row["RepoDigests"]:
+        row |= {"RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"]}
+    return row
+
+
+async def inspect(request: Request, engine: "Engine") -> Response:
+    """One image."""
+    view = engine.images.inspect(request["name"])
+    if request.version < (1, 50):
+        view["Config"] = {**_LEGACY_CONFIG, **view["Config"]}
+    if request.version < (1, 45):
+        view |= {"Container": "", "ContainerConfig": dict(_LEGACY_CONFIG)}
+    if request.version < (1, 44):
+        view["VirtualSize"] = view["Size"]
+    return responses.json(view)
+
+
+async def history(request: Request, engine: "Engine") -> Response:
+    """How an image came to be."""
+    return responses.json(engine.images.history(request["name"]))
+
+
+async def create(request: Request, engine: "Engine") -> Answer:
+    """Pull from a registry (`fromImage`), or import a tar (`fromSrc`)."""
+    query = request.query
+    if query.string("fromImage"):
+        who = credentials.decode_header(request.headers.get(headers.REGISTRY_AUTH, ""))
+        pull = Pull(query.string("fromImage"), query.string("tag"), query.string("platform"), who)
+        return responses.json_lines(engine.images.pull(pull))
+    source = query.string("fromSrc")
+    if not source:
+        raise InvalidParameter("either fromImage or fromSrc must be given")
+    if source != "-":
+        raise NotSupported(f"importing from {source} is not supported: download it and import the file")
+    wanted = Import(
+        repository=query.string("repo"),
+        tag=query.string("tag"),
+        message=query.string("message"),
+        changes=tuple(query.all("changes")),
+        platform=query.string("platform"),
+    )
+    image_id = await engine.images.import_(request.body(), wanted)
+    return Response(200, headers.JSON, responses.encode({"status": image_id}))
+
+
+async def tag(request: Request, engine: "Engine") -> Response:
+    """One more name."""
+    await engine.images.tag(request["name"], request.query.string("repo"), request.query.string("tag"))
+    return responses.empty(201)
+
+
+async def remove(request: Request, engine: "Engine") -> Response:
+    """Take a name away, and with the last one the image."""
+    query = request.query
+    if not request["name"].strip():
+        raise InvalidParameter("image name cannot be blank")
+    report = await engine.images.remove(
+        request["name"], force=query.boolean("force"), prune=not query.boolean("noprune")
+    )
+    return responses.json(report)
+
+
+async def prune(request: Request, engine: "Engine") -> Response:
+    """Take away what nobody uses."""
+    return responses.json(await engine.images.prune(request.query.filters()))
+
+
+async def push(request: Request, engine: "Engine") -> Response:
+    """Pushing is refused by name, once the image is known."""
+    engine.images.inspect(request["name"])
+    raise NotSupported("pushing images is not supported yet")
+
+
+async def search(request: Request, engine: "Engine") -> Response:
+    """Searching Docker Hub is refused by name."""
+    del engine
+    if not request.query.string("term"):
+        raise InvalidParameter("search term is required")
+    request.query.filters().validate(frozenset({"is-automated", "is-official", "stars"}))
+    raise NotSupported("searching Docker Hub is not supported yet")
+
+
+async def attestations(request: Request, engine: "Engine") -> Response:
+    """Signed statements about an image: there are none."""
+    engine.images.inspect(request["name"])
+    return responses.json([])
+
+
+async def distribution(request: Request, engine: "Engine") -> Response:
+    """What a registry has under a name, without pulling it."""
+    who = credentials.decode_header(request.headers.get(headers.REGISTRY_AUTH, ""))
+    return responses.json(await engine.images.distribution(request["name"], who))
+
+
+ROUTES = (
+    Route("GET", "/images/json", images),
+    Route("GET", "/images/search", search),
+    Route("POST", "/images/create", create, cancellable=True),
+    Route("POST", "/images/prune", prune, since="1.25"),
+    Route("GET", "/images/{name:*}/json", inspect),
+    Route("GET", "/images/{name:*}/history", history),
+    Route("GET", "/images/{name:*}/attestations", attestations),
+    Route("POST", "/images/{name:*}/push", push),
+    Route("POST", "/images/{name:*}/tag", tag),
+    Route("DELETE", "/images/{name:*}", remove),
+    Route("GET", "/distribution/{name:*}/json", distribution, since="1.30", cancellable=True),
+)

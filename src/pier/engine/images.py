@@ -1,0 +1,216 @@
+"""The images of the daemon as a service: lists, names, removals, imports and pulls, with their events."""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pier.engine import image_filters, image_views
+from pier.engine.about import About
+from pier.engine.parts import Parts
+from pier.engine.projection import Projection
+from pier.engine.pulling import Pull, Pulling
+from pier.images.image import Deleted, Image, Untagged
+from pier.spec import references
+from pier.spec.credentials import Credentials
+from pier.spec.errors import Conflict, NotFound
+from pier.spec.filters import Filters
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Import:
+    """What `POST /images/create?fromSrc=…` asks for."""
+
+    repository: str = ""
+    tag: str = ""
+    message: str = ""
+    changes: Sequence[str] = ()
+    platform: str = ""
+
+
+class Images:
+    """Images over the API. Disk work runs in threads."""
+
+    def __init__(self, parts: Parts, projection: Projection, pulling: Pulling) -> None:
+        self._parts = parts
+        self._pulling = pulling
+        self._projection = projection
+        self._images = parts.images
+
+    # Reading
+
+    async def summaries(self, filters: Filters, *, shared_size: bool = False, all_images: bool = False) -> list[Json]:
+        """The rows of `docker images`, newest first; images that others were made from only when `all_images`."""
+        images = self._images.list()
+        shown = image_filters.choose(images, filters, self._images.find, time.time_ns())
+        if not all_images:
+            shown = [image for image in shown if not self._is_intermediate(image)]
+        shared = await self._parts.offload.run(self._shared, images) if shared_size else {}
+        return [self._row(image, filters, shared.get(image.id, -1)) for image in shown]
+
+    def _is_intermediate(self, image: Image) -> bool:
+        return image_filters.is_dangling(image) and bool(self._images.children(image.id))
+
+    def _row(self, image: Image, filters: Filters, shared: int) -> Json:
+        row = image_views.summary(image, shared=shared)
+        row["RepoTags"], row["RepoDigests"] = map(list, image_filters.names(image, filters))
+        return row
+
+    def _shared(self, images: Iterable[Image]) -> dict[str, int]:
+        """In a thread: how many bytes of each image are in another's as well."""
+        images = list(images)
+        users: dict[str, int] = {}
+        for image in images:
+            for layer in set(image.diff_ids):
+                users[layer] = users.get(layer, 0) + 1
+        return {
+            image.id: sum(
+                size
+                for layer, size in zip(image.diff_ids, self._images.layer_sizes(image), strict=True)
+                if users[layer] > 1
+            )
+            for image in images
+        }
+
+    def inspect(self, name: str) -> Json:
+        """`docker image inspect`."""
+        image = self._images.find(name)
+        return image_views.inspect(image, self._images.layer_directories(image))
+
+    def history(self, name: str) -> list[Json]:
+        """`docker history`."""
+        image = self._images.find(name)
+        return image_views.history(image, self._images.layer_sizes(image))
+
+    async def usage(self) -> tuple[int, list[Json]]:
+        """For `docker system df`: the bytes of all layers, and the images with what they share."""
+        images = self._images.list()
+        shared = await self._parts.offload.run(self._shared, images)
+        sizes = {
+            layer: size
+            for image in images
+            for layer, size in zip(image.diff_ids, self._images.layer_sizes(image), strict=True)
+        }
+        users = self._users()
+        rows = [
+            image_views.summary(image, containers=len(users.get(image.id, ())), shared=shared[image.id])
+            for image in images
+        ]
+        return sum(sizes.values()), rows
+
+    # Changing
+
+    async def tag(self, name: str, repository: str, tag: str) -> None:
+        """Give an image one more name."""
+        image = self._images.find(name)
+        target = f"{repository}:{tag}" if tag else repository
+        await self._parts.offload.run(self._images.tag, image.id, target)
+        self._publish("tag", image.id, name=_with_tag(target))
+
+    async def remove(self, name: str, *, force: bool, prune: bool) -> list[dict[str, str]]:
+        """`docker rmi` of one name."""
+        image = self._images.find(name)
+        report = await self._remove(name, force=force, prune=prune)
+        self._tell(report, image)
+        return image_views.removed(report)
+
+    async def _remove(self, name: str, *, force: bool, prune: bool) -> list[Untagged | Deleted]:
+        users, running = self._users(), self._users(running=True)
+
+        def work() -> list[Untagged | Deleted]:
+            return self._images.remove(
+                name,
+                force=force,
+                prune=prune,
+                in_use=lambda image_id: users.get(image_id, []),
+                running=lambda image_id: running.get(image_id, []),
+            )
+
+        return await self._parts.offload.run(work)
+
+    async def prune(self, filters: Filters) -> Json:
+        """`docker image prune`: what nothing names (or, with `dangling=false`, no container uses)."""
+        filters.validate(image_filters.PRUNE)
+        now, users = time.time_ns(), self._users()
+        deleted: list[dict[str, str]] = []
+        reclaimed = 0
+        for image in self._images.list():
+            if image.id in users or not image_filters.prunable(image, filters, now):
+                continue
+            freed, report = await self._prune(image)
+            reclaimed += freed
+            deleted += report
+        self._parts.events.publish("image", "prune", "", {"reclaimed": str(reclaimed)})
+        return {"ImagesDeleted": deleted or None, "SpaceReclaimed": reclaimed}
+
+    async def _prune(self, image: Image) -> tuple[int, list[dict[str, str]]]:
+        before = {other.id for other in self._images.list()}
+        report: list[Untagged | Deleted] = []
+        try:
+            for name in (*image.tags, *image.digests) or (image.id,):
+                report += await self._remove(name, force=False, prune=True)
+        except (Conflict, NotFound):
+            pass  # somebody uses it since, or took it away: a prune leaves such images alone
+        self._tell(report, image)
+        gone = image.id in before and all(other.id != image.id for other in self._images.list())
+        return image.size if gone else 0, image_views.removed(report)
+
+    async def import_(self, source: AsyncIterator[bytes], request: Import) -> str:
+        """`docker import`: the id of the new image."""
+        from pier.images.importing import import_
+
+        image_id = await import_(
+            source,
+            images=self._images,
+            repository=request.repository,
+            tag=request.tag,
+            message=request.message,
+            changes=request.changes,
+            platform=request.platform,
+        )
+        self._publish("import", image_id, name=image_id)
+        return image_id
+
+    def pull(self, wish: Pull) -> AsyncIterator[object]:
+        """`docker pull`: its progress; the pull ends with the iterator."""
+        return self._pulling.pull(wish)
+
+    async def distribution(self, name: str, credentials: Credentials | None) -> Json:
+        """What the registry has under a name, without pulling it."""
+        return await self._pulling.describe(name, credentials)
+
+    def configure(self, about: About) -> None:
+        """Follow a reload of the daemon's settings."""
+        self._pulling.configure(about)
+
+    # News and users
+
+    def _publish(self, action: str, image_id: str, *, name: str, labels: Mapping[str, str] | None = None) -> None:
+        self._parts.events.publish("image", action, image_id, {**(labels or self._labels(image_id)), "name": name})
+
+    def _labels(self, image_id: str) -> Mapping[str, str]:
+        try:
+            return self._images.by_id(image_id).config.run.labels or {}
+        except NotFound:
+            return {}
+
+    def _tell(self, report: Iterable[Untagged | Deleted], image: Image) -> None:
+        labels = image.config.run.labels or {}
+        for one in report:
+            if isinstance(one, Untagged):
+                self._publish("untag", image.id, name=image.id, labels=labels)
+            elif one.id == image.id:
+                self._publish("delete", image.id, name=image.id, labels=labels)
+
+    def _users(self, *, running: bool = False) -> dict[str, list[str]]:
+        """The containers of each image."""
+        users: dict[str, list[str]] = {}
+        for container in self._projection:
+            if container.state.running or not running:
+                users.setdefault(container.record.image_id, []).append(container.id)
+        return users
+
+
+def _with_tag(target: str) -> str:
+    return references.parse(target).with_default_tag().familiar

@@ -1,0 +1,89 @@
+"""Pulls: from a client's wish to an image that is here, with its progress and its event.
+
+The registry's client is loaded with the first pull: an idle daemon does without it.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pier.engine.about import About
+from pier.engine.parts import Parts
+from pier.engine.progress import Report, reports
+from pier.spec import references
+from pier.spec.credentials import Credentials
+from pier.spec.errors import NotSupported
+from pier.spec.references import Reference
+
+if TYPE_CHECKING:
+    from pier.images.distribution import Registries
+    from pier.images.progress import Progress
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What `POST /images/create?fromImage=…` asks for."""
+
+    image: str
+    tag: str = ""
+    platform: str = ""
+    credentials: Credentials | None = None
+
+
+class Pulling:
+    """Pulls images. `configure` follows a reload of the daemon's settings."""
+
+    def __init__(self, parts: Parts, about: About) -> None:
+        self._parts = parts
+        self._about = about
+        self._registries: Registries | None = None
+
+    def configure(self, about: About) -> None:
+        """Use other mirrors, insecure registries or numbers from the next pull on."""
+        self._about, self._registries = about, None
+
+    def registries(self) -> "Registries":
+        """The settings about registries, made with the first pull."""
+        from pier.images.distribution import Registries
+
+        if self._registries is None:
+            about = self._about
+            self._registries = Registries(
+                about.mirrors, about.insecure_registries, downloads=about.downloads, attempts=about.download_attempts
+            )
+        return self._registries
+
+    async def describe(self, name: str, credentials: Credentials | None) -> dict[str, object]:
+        """What the registry has under a name."""
+        from pier.images.distribution import describe
+
+        return await describe(name, self.registries(), credentials)
+
+    def pull(self, wish: Pull) -> AsyncIterator[object]:
+        """Docker's progress. The name is checked before anything is sent."""
+        reference = _reference(wish)
+
+        async def work(report: "Report[Progress]") -> None:
+            from pier.images.pull import pull
+
+            image = await pull(
+                reference,
+                images=self._parts.images,
+                registries=self.registries(),
+                progress=report,
+                credentials=wish.credentials,
+                platform=wish.platform,
+            )
+            attributes = {**(image.config.run.labels or {}), "name": reference.familiar_name}
+            self._parts.events.publish("image", "pull", reference.familiar, attributes)
+
+        return reports(work)
+
+
+def _reference(wish: Pull) -> Reference:
+    reference = references.parse(wish.image)
+    if wish.tag:
+        return references.parse_with_tag(reference.name, wish.tag)
+    if not reference.tag and not reference.digest:
+        raise NotSupported(f"pulling all tags of {reference.familiar_name} is not supported: name one")
+    return reference
