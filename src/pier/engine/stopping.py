@@ -14,7 +14,6 @@ from pier.spec.errors import Conflict, NotModified, SystemFailure
 
 # How long a killed container may take to be gone: the kernel may have to write out its memory first.
 _PATIENCE = 10.0
-_DEFAULT_TIMEOUT = 10
 
 
 class Stopping:
@@ -35,7 +34,9 @@ class Stopping:
             await self._gone(container, _PATIENCE)
 
     async def stop(self, container: Container, timeout: int | None, signal: str) -> None:
-        """The stop signal, then after `timeout` s KILL; below 0 waits for ever. `NotModified` when it is not running."""
+        """The stop signal, then after `timeout` s KILL; below 0 waits for ever. `NotModified` when it is not
+        running.
+        """
         number = parse_signal(signal) if signal else stop_signal(container.record.config.StopSignal)
         if not container.state.running:
             raise NotModified(f"container {container.id} is already stopped")
@@ -45,7 +46,7 @@ class Stopping:
         """Stop a container that may have ended meanwhile, and tell of it."""
         config = container.record.config
         if timeout is None:
-            timeout = _DEFAULT_TIMEOUT if config.StopTimeout is None else config.StopTimeout
+            timeout = self._parts.settings.stop_timeout if config.StopTimeout is None else config.StopTimeout
         gone = container.wait_for("not-running")
         await self._send(container, number or stop_signal(config.StopSignal), stops=True)
         if not await _within(gone, timeout if timeout >= 0 else None):

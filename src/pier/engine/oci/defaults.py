@@ -42,7 +42,8 @@ def _adapt_log(host_config: HostConfig, settings: Settings) -> None:
     log = host_config.LogConfig
     if not log.Type:
         log.Type = settings.default_log_driver
-    log.Config = log.Config or {}
+    own = log.Config or {}
+    log.Config = {**settings.log_options, **own} if log.Type == settings.default_log_driver else own
 
 
 def _adapt_paths(host_config: HostConfig, host: HostFacts) -> None:

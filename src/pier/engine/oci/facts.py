@@ -1,5 +1,6 @@
 """What `configure` must know of one container and of the daemon's settings; gathered by the start path, never read here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pier.runtime.accounts import Accounts
@@ -21,6 +22,8 @@ class Settings:
     default_runtime: str = "runc"
     log_drivers: frozenset[str] = frozenset({"json-file", "none"})
     default_log_driver: str = "json-file"
+    log_options: Mapping[str, str] = field(default_factory=dict)
+    stop_timeout: int = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
