@@ -25,7 +25,7 @@ def test_an_event_of_a_container_keeps_the_old_form_beside_the_new() -> None:
 
 def test_stamps_never_stand_still() -> None:
     events = Events(now=lambda: 10)
-    stamps = [events.publish("container", "start", "a").timeNano for _ in range(3)]
+    stamps = [events.publish("container", "start", "a").time_nano for _ in range(3)]
     assert stamps == [10, 11, 12]
 
 

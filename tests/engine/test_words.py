@@ -22,7 +22,7 @@ def test_signals_have_names_and_numbers(text: str, number: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "65", "-1", "SIGNOPE", "RTMIN+40", "9 ", "SIGSIGKILL"])
 def test_an_unknown_signal_is_refused(text: str) -> None:
-    with pytest.raises(InvalidParameter, match="^Invalid signal: "):
+    with pytest.raises(InvalidParameter, match=r"^Invalid signal: "):
         parse_signal(text)
 
 
@@ -50,7 +50,7 @@ def test_keys_and_signals_are_understood_or_refused(text: str) -> None:
 
 def test_conditions_and_answers_of_a_wait() -> None:
     assert parse_condition("") == "not-running"
-    with pytest.raises(InvalidParameter, match='^invalid condition: "gone"$'):
+    with pytest.raises(InvalidParameter, match=r'^invalid condition: "gone"$'):
         parse_condition("gone")
     assert answer(Outcome(3)) == {"StatusCode": 3}
     assert answer(Outcome(137, "x")) == {"StatusCode": 137, "Error": {"Message": "x"}}

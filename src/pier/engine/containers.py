@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-
 from pier.engine import listing, top
 from pier.engine.attaching import Attaching, AttachQuery, Takeover
 from pier.engine.container import Container, Outcome

@@ -1,7 +1,8 @@
 """The making of a container: check, merge with the image, take the name, then directories and volumes.
 
-*Theory of operation.* The record is durable before anything is made for it, marked as half made when volumes come with it; a
-daemon that dies in between removes what such a record names at its next start. A create that fails undoes itself.
+*Theory of operation.* The record is durable before anything is made for it, marked as half made when volumes come
+with it; a daemon that dies in between removes what such a record names at its next start. A create that fails undoes
+itself.
 """
 
 import os

@@ -32,7 +32,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     Actor: "Actor" = Actor("", {})
     scope: str = ""
     time: int = 0
-    timeNano: int = 0
+    time_nano: int = msgspec.field(default=0, name="timeNano")
 
 
 def make_event(type_: str, action: str, actor_id: str, attributes: Mapping[str, str], now: int) -> Event:
@@ -48,7 +48,7 @@ def make_event(type_: str, action: str, actor_id: str, attributes: Mapping[str, 
         Actor=actor,
         scope="local",
         time=now // 1_000_000_000,
-        timeNano=now,
+        time_nano=now,
     )
 
 
@@ -130,4 +130,4 @@ def _seconds(nanoseconds: int) -> str:
 
 
 def _within(event: Event, since: int | None, until: int | None) -> bool:
-    return event.timeNano >= (since or 0) and (until is None or event.timeNano <= until)
+    return event.time_nano >= (since or 0) and (until is None or event.time_nano <= until)

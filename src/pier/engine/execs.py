@@ -1,7 +1,8 @@
-"""Execs: further programs in a running container. They live in memory; a daemon that starts anew does not know old ones.
+"""Execs: further programs in a running container. They live in memory; a daemon that starts anew does not know old
+ones.
 
-The client's connection is taken over before the program starts, as Docker does it: an error of the start is a line on the
-stream and an exit code of 126 or 127. A detached exec reports its error as the answer of the request.
+The client's connection is taken over before the program starts, as Docker does it: an error of the start is a line on
+the stream and an exit code of 126 or 127. A detached exec reports its error as the answer of the request.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """What happens when a container's program has ended: clean up, decide on a restart, tell those who wait.
 
-*Theory of operation.* The keeper writes the exit record before it tells anybody, so nothing here can lose an exit code. The
-order is Docker's: `die` is published, the network and the cgroup go, the state changes, and only then do waiters learn of
-it, so that after a wait a port or a name is free. A container whose keeper died without a word ends with 137.
+*Theory of operation.* The keeper writes the exit record before it tells anybody, so nothing here can lose an exit
+code. The order is Docker's: `die` is published, the network and the cgroup go, the state changes, and only then do
+waiters learn of it, so that after a wait a port or a name is free. A container whose keeper died without a word ends
+with 137.
 """
 
 import asyncio

@@ -1,4 +1,6 @@
-"""What the OCI configuration of a container must know, looked up on the host: accounts, devices, other containers. Plain."""
+"""What the OCI configuration of a container must know, looked up on the host: accounts, devices, other containers.
+Plain.
+"""
 
 import os
 import stat
@@ -17,7 +19,9 @@ Find = Callable[[str], Container]
 
 
 def gather(record: Record, parts: Parts, joined: Joined, files_of: str = "") -> ContainerFacts:
-    """The facts of one container at this moment; `files_of` is the id of the container whose network files it shares."""
+    """The facts of one container at this moment; `files_of` is the id of the container whose network files it
+    shares.
+    """
     directory = parts.layout.container(record.id)
     files = parts.layout.container(files_of) if files_of else directory
     host_config = record.host_config
@@ -45,7 +49,9 @@ def gather(record: Record, parts: Parts, joined: Joined, files_of: str = "") -> 
 
 
 def join(record: Record, find: Find) -> Joined:
-    """The namespaces of other containers that this one takes; `Conflict` in Docker's words when they are not running."""
+    """The namespaces of other containers that this one takes; `Conflict` in Docker's words when they are not
+    running.
+    """
     host_config = record.host_config
     return Joined(
         network=_namespace(host_config.NetworkMode, "net", find, record),
@@ -62,9 +68,8 @@ def _namespace(mode: str, kind: str, find: Find, record: Record) -> str:
     if other.id == record.id:
         raise Conflict(f"cannot join own {_SPOKEN[kind]} namespace")
     if kind == "ipc" and other.record.host_config.IpcMode not in ("shareable", "host"):
-        raise Conflict(
-            f"cannot join IPC of container {other.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
-        )
+        hint = "non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
+        raise Conflict(f"cannot join IPC of container {other.id}: {hint}")
     if not other.state.running or not other.state.pid:
         raise Conflict(f"cannot join {_SPOKEN[kind]} of a non running container: {other.id}")
     if other.state.status == "restarting":

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _POLL = 0.1
 
 
-def parse_query(  # noqa: PLR0913
+def parse_query(
     *,
     stdout: bool,
     stderr: bool,

@@ -1,4 +1,6 @@
-"""From what was asked for to the mounts of a container: which wins where two meet, what is made, what is copied; pure."""
+"""From what was asked for to the mounts of a container: which wins where two meet, what is made, what is copied;
+pure.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -16,9 +18,11 @@ def plan_mounts(
     new_name: Callable[[], str],
     data_root: str,
 ) -> tuple[Mounted, ...]:
-    """The mounts of a new container, in the order in which Docker resolves them: --volumes-from, -v, --mount, the image's.
+    """The mounts of a new container, in the order in which Docker resolves them: --volumes-from, -v, --mount, the
+    image's.
 
-    Volumes have names and no source yet; `new_name` names the anonymous ones. `data_root` decides the propagation of binds.
+    Volumes have names and no source yet; `new_name` names the anonymous ones. `data_root` decides the propagation of
+    binds.
     """
     chosen = _inherited(host_config.VolumesFrom or (), find)
     asked = [parse_bind(text, host_config.VolumeDriver) for text in host_config.Binds or ()]
@@ -76,7 +80,9 @@ def _mounted(asked: Asked, new_name: Callable[[], str], data_root: str) -> Mount
 
 
 def _propagation(asked: Asked, data_root: str) -> str:
-    """A bind that shows the data root follows its unmounts (rslave), so that it never keeps a container's root mounted."""
+    """A bind that shows the data root follows its unmounts (rslave), so that it never keeps a container's root
+    mounted.
+    """
     if asked.type != "bind" or asked.propagation:
         return asked.propagation
     inside = asked.source == "/" or (data_root + "/").startswith(asked.source + "/")

@@ -102,8 +102,8 @@ def check_volume_name(name: str) -> None:
     """`InvalidParameter` in Docker's words when it cannot be a volume's name."""
     if _VOLUME_NAME.fullmatch(name) is None:
         raise InvalidParameter(
-            f'create {name}: "{name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" '
-            "are allowed. If you intended to pass a host directory, use absolute path"
+            f'create {name}: "{name}" includes invalid characters for a local volume name, '
+            'only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
         )
 
 

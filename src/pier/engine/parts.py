@@ -1,4 +1,6 @@
-"""What the services of the engine are made of: the lower floors and the settings, gathered once by the daemon's wiring."""
+"""What the services of the engine are made of: the lower floors and the settings, gathered once by the daemon's
+wiring.
+"""
 
 import asyncio
 import os
@@ -25,9 +27,11 @@ from pier.volumes.volumes import Volumes
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The lower floors. `cgroup_parent` is the daemon's own part of the cgroup tree, `init_path` the host's tini or empty.
+    """The lower floors. `cgroup_parent` is the daemon's own part of the cgroup tree, `init_path` the host's tini or
+    empty.
 
-    `host_gateway` is what `--add-host name:host-gateway` means (empty: the bridge's gateway), `dns…` the daemon's defaults.
+    `host_gateway` is what `--add-host name:host-gateway` means (empty: the bridge's gateway), `dns…` the daemon's
+    defaults.
     """
 
     layout: Layout

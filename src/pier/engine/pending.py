@@ -1,7 +1,7 @@
 """Clients that attached before their container started: their sockets wait here until a launch takes them along.
 
-A client that goes away meanwhile is noticed by an epoll that asks for hang-ups only: nothing is read from the socket, so
-that input sent early reaches the container, and a client that merely ended its input keeps its output.
+A client that goes away meanwhile is noticed by an epoll that asks for hang-ups only: nothing is read from the socket,
+so that input sent early reaches the container, and a client that merely ended its input keeps its output.
 """
 
 import asyncio

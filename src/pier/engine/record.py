@@ -1,7 +1,8 @@
 """The record of a container: the one document that the store keeps of it, and the only truth about it in memory.
 
-`endpoints` holds a container's networks: the wishes of its create, and while it is connected what the network chose. `ports`
-are those exposed or published now, `sandbox` the id of its network namespace. Records are values. A change makes a new one (`transitions` for the state), and the projection writes it.
+`endpoints` holds a container's networks: the wishes of its create, and while it is connected what the network chose.
+`ports` are those exposed or published now, `sandbox` the id of its network namespace. Records are values. A change
+makes a new one (`transitions` for the state), and the projection writes it.
 """
 
 from typing import Literal
@@ -47,7 +48,9 @@ class Mounted(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that is known of a container. `half_made` is true while a create is under way: a start of the daemon undoes it."""
+    """All that is known of a container. `half_made` is true while a create is under way: a start of the daemon
+    undoes it.
+    """
 
     id: str
     name: str

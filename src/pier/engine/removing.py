@@ -1,8 +1,9 @@
 """Taking a container away: its processes, its files, its network, its volumes if asked, its record.
 
 *Theory of operation.* The record says «removing» before anything is touched, when there are volumes to take along;
-without them the record goes first and files that are left over are orphans that the next start of the daemon sweeps. The
-directory is renamed into `tmp/` and emptied behind the caller's back, so that a removal takes no longer for large containers.
+without them the record goes first and files that are left over are orphans that the next start of the daemon sweeps.
+The directory is renamed into `tmp/` and emptied behind the caller's back, so that a removal takes no longer for large
+containers.
 """
 
 import asyncio

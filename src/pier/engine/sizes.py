@@ -1,4 +1,6 @@
-"""How much a container's files take: its writable layer alone, and with the image below. Walks run in a thread, bounded to the upper directory."""
+"""How much a container's files take: its writable layer alone, and with the image below. Walks run in a thread,
+bounded to the upper directory.
+"""
 
 import os
 from collections.abc import Iterable

@@ -1,9 +1,9 @@
 """The start of a container: lease and configuration in one thread, one round trip to the keeper, then the news.
 
-*Theory of operation.* The record exists since the create and names everything a start makes (directory, cgroup, lease), so a
-crash at any point leaves nothing that the next start of the daemon does not find by the id. What fails undoes itself: the
-network is released, the cgroup emptied, and the state says why. The record of the running state is written without
-waiting: a daemon that dies before it is durable finds the keeper alive and adopts it.
+*Theory of operation.* The record exists since the create and names everything a start makes (directory, cgroup,
+lease), so a crash at any point leaves nothing that the next start of the daemon does not find by the id. What fails
+undoes itself: the network is released, the cgroup emptied, and the state says why. The record of the running state is
+written without waiting: a daemon that dies before it is durable finds the keeper alive and adopts it.
 """
 
 from dataclasses import dataclass

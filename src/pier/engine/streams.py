@@ -16,7 +16,9 @@ def frame(stream: int, payload: bytes) -> bytes:
 
 
 def send_all(descriptor: int, data: bytes) -> bool:
-    """Write everything to a non-blocking socket, in a thread; False when the client is gone or takes nothing for a minute."""
+    """Write everything to a non-blocking socket, in a thread; False when the client is gone or takes nothing for a
+    minute.
+    """
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     rest = memoryview(data)

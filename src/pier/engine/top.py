@@ -12,7 +12,9 @@ _ALLOWED = re.compile(r"[\w\s,=:%.\-+]*", re.ASCII)
 
 
 def check_arguments(text: str) -> list[str]:
-    """The words of `ps_args` (Docker's default `-ef`); `InvalidParameter` where they could be anything but options of ps."""
+    """The words of `ps_args` (Docker's default `-ef`); `InvalidParameter` where they could be anything but options
+    of ps.
+    """
     if _ALLOWED.fullmatch(text) is None:
         raise InvalidParameter(f"invalid ps_args: {text!r}")
     if re.search(r"(^|\s)pid\s*=\s*\S", text):
@@ -24,12 +26,12 @@ def run_ps(arguments: list[str], pids: Collection[int]) -> Table:
     """In a thread: run ps with the arguments, restricted by Docker's own trick (`-q`) where this ps takes it."""
     error = ""
     for extra in (["-q" + ",".join(map(str, pids))], []):
-        result = subprocess.run(  # noqa: S603
+        result = subprocess.run(
             ["ps", *arguments, *extra],
             capture_output=True,
             text=True,
             timeout=30,
-            check=False,  # noqa: S607
+            check=False,
         )
         if result.returncode == 0:
             return parse(result.stdout, pids)

@@ -1,4 +1,6 @@
-"""The volumes of a new container: found or made, their place filled in, and new ones filled with the image's content."""
+"""The volumes of a new container: found or made, their place filled in, and new ones filled with the image's
+content.
+"""
 
 from msgspec.structs import replace
 
@@ -18,7 +20,9 @@ class VolumeMaking:
         self._parts = parts
 
     async def make(self, record: Record, image: Image) -> tuple[Mounted, ...]:
-        """The mounts of a record with the directories of their volumes. Unknown volumes are made, as Docker makes them."""
+        """The mounts of a record with the directories of their volumes. Unknown volumes are made, as Docker makes
+        them.
+        """
         mounts, made = await self._parts.offload.run(self._make, record, image)
         for name, driver in made:
             self._parts.news.volume("create", name, driver)
