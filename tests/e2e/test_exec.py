@@ -1,0 +1,70 @@
+"""`docker exec`: environment, identity, streams, exit codes. The same on dockerd."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.engines import Engine
+
+pytestmark = [pytest.mark.root, pytest.mark.docker_cli, pytest.mark.peer]
+
+
+@pytest.fixture(scope="module")
+def running(engine: Engine) -> Iterator[str]:
+    engine.docker("run", "-d", "--name", "host-of-execs", "-e", "FROM_RUN=1", "-w", "/tmp", "busybox", "sleep", "100000").ok()
+    yield "host-of-execs"
+    engine.docker("rm", "-f", "host-of-execs").ok()
+
+
+def test_it_joins_the_namespaces_and_sees_the_first_process(engine: Engine, running: str) -> None:
+    assert engine.docker("exec", running, "sh", "-c", "cat /proc/1/comm; hostname").ok().splitlines()[0] == "sleep"
+
+
+def test_environment_and_directory_are_the_containers(engine: Engine, running: str) -> None:
+    assert engine.docker("exec", "-e", "MORE=2", running, "sh", "-c", "echo $FROM_RUN $MORE; pwd").ok() == "1 2\n/tmp"
+    assert engine.docker("exec", "-w", "/bin", running, "pwd").ok() == "/bin"
+
+
+@pytest.mark.parametrize("code", [0, 1, 42])
+def test_its_exit_code_is_the_clients(engine: Engine, running: str, code: int) -> None:
+    assert engine.docker("exec", running, "sh", "-c", f"exit {code}").code == code
+
+
+def test_streams_are_apart_and_input_arrives(engine: Engine, running: str) -> None:
+    result = engine.docker("exec", "-i", running, "sh", "-c", "cat; echo err >&2", stdin="in")
+    assert (result.stdout, result.stderr) == ("in", "err\n")
+
+
+def test_user_and_privileges(engine: Engine, running: str) -> None:
+    assert engine.docker("exec", "-u", "daemon", running, "id", "-u").ok() == "1"
+    assert engine.docker("exec", "-u", "1000", running, "grep", "CapEff", "/proc/self/status").ok() == "CapEff:\t0000000000000000"
+    assert engine.docker("exec", running, "grep", "CapInh", "/proc/self/status").ok() == "CapInh:\t0000000000000000"
+
+
+def test_a_missing_program_gives_127_and_leaves_the_container_alone(engine: Engine, running: str) -> None:
+    result = engine.docker("exec", running, "no-such-program")
+    assert result.code in ((126, 127) if engine.kind == "dockerd" else (127,))  # 126 before Docker 23
+    assert "executable file not found in $PATH" in result.stdout + result.stderr
+    assert engine.docker("exec", running, "echo", "fine").ok() == "fine"
+
+
+def test_a_stopped_container_refuses(engine: Engine) -> None:
+    container = engine.docker("create", "--name", "not-running", "busybox", "true").ok()
+    result = engine.docker("exec", "not-running", "true")
+    engine.docker("rm", "not-running").ok()
+    assert result.code == 1
+    assert f"Container {container} is not running" in result.stderr or "container not-running is not running" in result.stderr
+
+
+def test_detached_it_runs_on(engine: Engine, running: str) -> None:
+    engine.docker("exec", "-d", running, "sh", "-c", "mkfifo /tmp/p; echo here >/tmp/p").ok()
+    assert engine.docker("exec", running, "sh", "-c", "until [ -p /tmp/p ]; do :; done; cat /tmp/p").ok() == "here"
+
+
+def test_inspect_tells_pid_and_code(engine: Engine, running: str) -> None:
+    created = engine.api("POST", f"/containers/{running}/exec", {"Cmd": ["sh", "-c", "exit 3"], "AttachStdout": True}).ok()["Id"]
+    before = engine.api("GET", f"/exec/{created}/json").ok()
+    assert (before["Running"], before["ExitCode"], before["ProcessConfig"]["entrypoint"]) == (False, None, "sh")
+    engine.api("POST", f"/exec/{created}/start", {"Detach": False, "Tty": False}).ok()
+    after = engine.api("GET", f"/exec/{created}/json").ok()
+    assert (after["Running"], after["ExitCode"]) == (False, 3)
