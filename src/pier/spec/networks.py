@@ -1,6 +1,6 @@
 """The wire types of networks in Docker's API 1.50."""
 
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
@@ -36,6 +36,10 @@ class ConfigReference(msgspec.Struct):
     Network: str = ""
 
 
+# a field that is called as its type hides the type inside the class body
+_IPAM: TypeAlias = IPAM
+
+
 class NetworkCreateRequest(msgspec.Struct):
     """The body of `POST /networks/create`."""
 
@@ -47,7 +51,7 @@ class NetworkCreateRequest(msgspec.Struct):
     Scope: str = ""
     EnableIPv4: bool | None = None
     EnableIPv6: bool | None = None
-    IPAM: IPAM | None = None
+    IPAM: _IPAM | None = None
     Internal: bool = False
     Attachable: bool = False
     Ingress: bool = False
