@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # typing itself costs the workers' start
 
 _INPUT = 128 << 10
 _MAX_WINDOW = 1 << 27
+_ZSTD_INPUT = 2 << 10
+_ZSTD_OUTPUT = 32 << 10
 _XZ_MEMORY = 192 << 20
 _MAGIC = 6
 
@@ -128,33 +130,63 @@ class _Gzip(Source):
 
 
 class _Zstd(Source):
-    """Zstandard, frames one after the other, skippable ones included."""
+    """Zstandard, frames one after the other, skippable ones included.
+
+    The decompressor cannot be told how much to give, so it is fed two kilobytes at a time: the worst of them make 64
+    MiB.
+    """
 
     def __init__(self, source: Peeked) -> None:
         import zstandard
 
         self._error = zstandard.ZstdError
-        watched: typing.Any = _File(source)
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
-        self._reader = decompressor.stream_reader(watched, read_size=_INPUT, read_across_frames=True)
+        self._source = source
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+        self._frame = self._decompressor.decompressobj(write_size=_ZSTD_OUTPUT)
+        self._input = b""
+        self._position = 0
+        self._content = b""
+        self._given = 0
+        self._inside = False  # of a frame
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes of content."""
-        try:
-            content: bytes = self._reader.read(size)
-            return content
-        except self._error as error:
-            raise broken(ZSTD, error) from None
+        if self._given == len(self._content):
+            self._content, self._given = self._more(size), 0
+        piece = self._content[self._given : self._given + size]
+        self._given += len(piece)
+        return piece
 
+    def _more(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        total = 0
+        while total < size and self._feed():
+            try:
+                part = self._frame.decompress(self._input[self._position : self._position + _ZSTD_INPUT])
+            except self._error as error:
+                raise broken(ZSTD, error) from None
+            self._position += _ZSTD_INPUT
+            if self._frame.eof:
+                self._next_frame()
+            parts.append(part)
+            total += len(part)
+        return b"".join(parts)
 
-class _File:
-    """The file-like object that zstandard reads from."""
+    def _feed(self) -> bool:
+        """Whether there is input; at the end of the source the frame must be whole."""
+        if self._position < len(self._input):
+            return True
+        self._input, self._position = self._source.read(_INPUT), 0
+        if not self._input and self._inside:
+            raise InvalidParameter("unexpected EOF")
+        self._inside = True
+        return bool(self._input)
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def read(self, size: int = -1) -> bytes:
-        return self._source.read(size if size > 0 else _INPUT)
+    def _next_frame(self) -> None:
+        unused = self._frame.unused_data
+        self._position = min(self._position, len(self._input)) - len(unused)
+        self._frame = self._decompressor.decompressobj(write_size=_ZSTD_OUTPUT)
+        self._inside = self._position < len(self._input)
 
 
 class _Standard(Source):

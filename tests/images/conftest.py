@@ -1,0 +1,79 @@
+"""A canary beside every tree that an archive is unpacked into, and stores of images in temporary directories."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pier.images.images import Images
+from pier.images.workers import Job, Outcome, Worker
+from pier.store.layout import Layout
+from pier.store.records import Records
+
+Unpack = Callable[..., Outcome]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Iterator[Images]:
+    """An empty store of images."""
+    layout = Layout(tmp_path / "data")
+    layout.prepare()
+    records = Records.open(layout.records)
+    yield Images(records, layout)
+    records.close()
+
+
+def fingerprint(root: Path) -> dict[str, tuple[object, ...]]:
+    """What is in a tree: types, modes, owners, times and content."""
+    found: dict[str, tuple[object, ...]] = {}
+    for directory, names, files in os.walk(root):
+        for name in [".", *names, *files]:
+            path = Path(directory, name)
+            status = path.lstat()
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() and not path.is_symlink() else ""
+            key = str(path.relative_to(root))
+            found[key] = (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, status.st_nlink, content)
+    return found
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Iterator[Path]:
+    """Files beside the unpacked tree that no archive may change, reach or add to."""
+    outside = tmp_path / "outside"
+    (outside / "etc").mkdir(parents=True)
+    (outside / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\n")
+    (outside / "secret").write_text("secret")
+    (outside / "secret").chmod(0o600)
+    before = fingerprint(outside)
+    host = {path: Path(path).lstat().st_mode for path in ("/etc/passwd", "/etc", "/tmp", "/")}
+    yield outside
+    assert fingerprint(outside) == before
+    assert {path: Path(path).lstat().st_mode for path in host} == host
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """An empty directory beside the canary."""
+    path = tmp_path / "tree"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def unpack(tree: Path, tmp_path: Path) -> Unpack:
+    """Unpack an archive into the tree by a worker of its own."""
+
+    def run(archive: bytes, **job: object) -> Outcome:
+        stream = tmp_path / "archive.tar"
+        stream.write_bytes(archive)
+        source = os.open(stream, os.O_RDONLY)
+        directory = os.open(tree, os.O_RDONLY)
+        try:
+            return Worker.start(Job(**job), stream=source, directory=directory).wait()  # type: ignore[arg-type]
+        finally:
+            os.close(source)
+            os.close(directory)
+
+    return run
