@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pier.engine import image_filters, image_views
 from pier.engine.about import About
@@ -15,7 +16,7 @@ from pier.spec.credentials import Credentials
 from pier.spec.errors import Conflict, NotFound
 from pier.spec.filters import Filters
 
-Json = dict[str, object]
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
