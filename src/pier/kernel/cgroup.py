@@ -1,14 +1,14 @@
 """Where the host's control groups are (v1, v2 or both), and how their files are read and written; no policy.
 
-*Theory of operation*: a v1 host mounts one tree per controller, a v2 host one for all, a hybrid host has v1 trees and a v2
-tree beside them that still kills, freezes and tells when a group is empty. `Layout` says which directory serves which
-controller; a group has one path and one directory in every tree. Used between fork and exec: imports nothing at call time.
+*Theory of operation*: a v1 host mounts one tree per controller, a v2 host one for all, a hybrid host has v1 trees and
+a v2 tree beside them that still kills, freezes and tells when a group is empty. `Layout` says which directory serves
+which controller; a group has one path and one directory in every tree. Used between fork and exec: imports nothing at
+call time.
 """
 
 import errno
 import os
 
-ROOT = "/sys/fs/cgroup"
 _V1_CONTROLLERS = (
     "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "net_cls", "net_prio",
     "perf_event", "rdma", "misc",
@@ -48,7 +48,7 @@ class Layout:
 
 
 def detect(mountinfo: str = "/proc/self/mountinfo", *, controllers: str | None = None) -> Layout:
-    """The layout of this host, from its mounts below `ROOT`; `controllers` stands in for the v2 root's file in tests."""
+    """The layout of this host, from its mounts; `controllers` stands in for the v2 root's file in tests."""
     v1: dict[str, str] = {}
     unified = ""
     with open(mountinfo) as lines:
@@ -84,7 +84,11 @@ def features(layout: Layout) -> frozenset[str]:
         found.add("kill")
     if layout.version == 2:
         found |= {"memory.swap", "memory.reservation", "cpu.shares", "cpu.cfs"} if {"memory", "cpu"} <= found else set()
-        found |= {"devices", "freezer", "blkio.weight", "blkio.weight_device", "blkio.throttle"} if layout.unified_has("io") else set()
+        found |= (
+            {"devices", "freezer", "blkio.weight", "blkio.weight_device", "blkio.throttle"}
+            if layout.unified_has("io")
+            else set()
+        )
         return frozenset(found | {"devices", "freezer"})
     for name, (controller, file) in _V1_FEATURES.items():
         if controller in layout.v1 and os.path.exists(f"{layout.v1[controller]}/{file}"):

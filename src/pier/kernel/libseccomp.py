@@ -1,4 +1,6 @@
-"""libseccomp through ctypes: rules by name become a BPF program. Used where a profile is first seen, never between fork and exec."""
+"""libseccomp through ctypes: rules by name become a BPF program. Used where a profile is first seen, never between fork
+and exec.
+"""
 
 import ctypes
 import functools
@@ -6,6 +8,7 @@ import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 ALLOW = 0x7FFF0000
 LOG = 0x7FFC0000
@@ -81,13 +84,13 @@ class Filter:
     def __init__(self, default_action: int) -> None:
         self._library = _open()
         self._context = ctypes.c_void_p(self._library.seccomp_init(default_action))
-        if not self._context:
+        if self._context.value is None:
             raise Failed("init", 22)
         self._check("attribute", self._library.seccomp_attr_set(self._context, _NO_NEW_PRIVS, 0))
         # an attribute of libseccomp 2.5; an older one keeps its linear list of comparisons
         self._library.seccomp_attr_set(self._context, _OPTIMIZE, _BINARY_TREE)
 
-    def __enter__(self) -> "Filter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

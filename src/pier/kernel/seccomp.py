@@ -1,4 +1,6 @@
-"""Load a compiled seccomp filter into this thread (seccomp(2)). Callable between fork and exec: imports nothing at call time."""
+"""Load a compiled seccomp filter into this thread (seccomp(2)). Callable between fork and exec: imports nothing at call
+time.
+"""
 
 import ctypes
 import struct

@@ -1,9 +1,10 @@
-"""Read a container's /etc/passwd and /etc/group before it starts, through its stacked layers, bounded and without a mount.
+"""Read a container's /etc/passwd and /etc/group before it starts, through its stacked layers, bounded and without a
+mount.
 
 *Theory of operation*: the overlay does not exist yet, so its lookup is done by hand, one component at a time and by
-descriptor (`_Stack`): whiteouts and opaque directories as the kernel reads them, links resolved inside the root. The files
-belong to whoever made the image: only regular files are opened, and more than `LIMIT` bytes are refused rather than read
-(CVE-2026-47262, CVE-2025-4437).
+descriptor (`_Stack`): whiteouts and opaque directories as the kernel reads them, links resolved inside the root. The
+files belong to whoever made the image: only regular files are opened, and more than `LIMIT` bytes are refused rather
+than read (CVE-2026-47262, CVE-2025-4437).
 """
 
 import errno
@@ -18,6 +19,7 @@ from pier.spec.errors import InvalidParameter
 LIMIT = 4 << 20
 _LINKS = 40
 _PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -36,8 +38,13 @@ def read(lowers: Sequence[str], upper: str = "") -> Accounts:
     """
     layers = [upper, *reversed(lowers)] if upper else list(reversed(lowers))
     with ExitStack() as held:
-        stack = _Stack(held, [_held(held, os.open(layer, _PLACE | os.O_DIRECTORY)) for layer in layers])
+        stack = _Stack(held, [_held(held, os.open(layer, _ROOT)) for layer in layers])
         return Accounts(_read(stack, "/etc/passwd"), _read(stack, "/etc/group"))
+
+
+def read_running(pid: int) -> Accounts:
+    """Both files as the running process sees them, its own mounts included."""
+    return read((f"/proc/{pid}/root",))
 
 
 def _held(held: ExitStack, descriptor: int) -> int:
@@ -66,7 +73,9 @@ class _Stack:
         self._roots = roots
 
     def find(self, path: str) -> int | None:
-        """The file or directory at `path` as a path descriptor, links followed inside the root; None when it is not there."""
+        """The file or directory at `path` as a path descriptor, links followed inside the root; None when it is not
+        there.
+        """
         todo = path.split("/")[::-1]
         walked = [self._roots]
         links = 0

@@ -1,7 +1,8 @@
-"""The control group of one container: made with its limits, entered, frozen, killed, watched and removed; v1, v2 and hybrid.
+"""The control group of one container: made with its limits, entered, frozen, killed, watched and removed; v1, v2 and
+hybrid.
 
-Plans come from `runtime.limits`; this file only acts. It is used between fork and exec too, so it imports nothing at call
-time and nothing but `kernel`. A group has the same path in every tree; `"/pier/<id>"`.
+Plans come from `runtime.limits`; this file only acts. It is used between fork and exec too, so it imports nothing at
+call time and nothing but `kernel`. A group has the same path in every tree; `"/pier/<id>"`.
 """
 
 import errno

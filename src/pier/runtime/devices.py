@@ -1,8 +1,9 @@
-"""Device rules of an OCI configuration as what the kernel enforces: lines for cgroup v1's files, or an eBPF program for v2.
+"""Device rules of an OCI configuration as what the kernel enforces: lines for cgroup v1's files, or an eBPF program for
+v2.
 
-*Theory of operation*: rules are applied in order to an `Allowed` set, as the kernel does on v1: «a» empties it and sets what
-holds for devices not named; other rules add or take away single entries. Everything starts denied, so a list without the
-usual first «deny all» is no deny-list (GHSA-g54h-m393-cpwq). Both ways out print the same set.
+*Theory of operation*: rules are applied in order to an `Allowed` set, as the kernel does on v1: «a» empties it and sets
+what holds for devices not named; other rules add or take away single entries. Everything starts denied, so a list
+without the usual first «deny all» is no deny-list (GHSA-g54h-m393-cpwq). Both ways out print the same set.
 """
 
 import struct
@@ -40,7 +41,7 @@ class Allowed:
         self.default = False
         self.entries: dict[tuple[str, int, int], int] = {}
 
-    def apply(self, allow: bool, kind: str, major: int, minor: int, access: str) -> None:  # noqa: FBT001
+    def apply(self, allow: bool, kind: str, major: int, minor: int, access: str) -> None:
         """One rule; -1 is any number, `kind` "a" is every device."""
         if kind in ("a", ""):
             self.default = allow
@@ -120,7 +121,7 @@ def _entry(kind: int, major: int, minor: int, bits: int, *, default: bool) -> li
     return code + _answer(not default)
 
 
-def _answer(allow: bool) -> list[bytes]:  # noqa: FBT001
+def _answer(allow: bool) -> list[bytes]:
     return [_instruction(_SET, _RESULT, 0, 0, int(allow)), _instruction(_EXIT, 0, 0, 0, 0)]
 
 

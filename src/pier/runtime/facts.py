@@ -1,10 +1,12 @@
 """What this host can do, read once when the daemon starts: processors, memory, control groups, capabilities, kernel.
 
-`HostFacts` is a value: whoever decides takes it as an argument, so that decisions can be tested for hosts we do not have.
+`HostFacts` is a value: whoever decides takes it as an argument, so that decisions can be tested for hosts we do not
+have.
 """
 
 import os
 import platform
+import resource
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +31,7 @@ class HostFacts:
     mems: str = "0"
     capabilities: frozenset[str] = frozenset(NAMES)
     sysctls: frozenset[str] = frozenset()
+    hard_limits: dict[str, int] = field(default_factory=dict)  # by Docker's names (`nofile`); -1 is no limit
     apparmor: bool = False
     selinux: bool = False
     cgroup_namespaces: bool = True
@@ -51,6 +54,7 @@ def read() -> HostFacts:
         mems=_cpuset(layout, "mems") or _text("/sys/devices/system/node/online") or "0",
         capabilities=bounding_set(),
         sysctls=frozenset(name for name in _OWN_SYSCTLS if Path("/proc/sys", *name.split(".")).exists()),
+        hard_limits={name.removeprefix("RLIMIT_").lower(): resource.getrlimit(number)[1] for name, number in _LIMITS},
         apparmor=_text("/sys/module/apparmor/parameters/enabled") == "Y",
         selinux=Path("/sys/fs/selinux/enforce").exists(),
         cgroup_namespaces=Path("/proc/self/ns/cgroup").exists(),
@@ -60,6 +64,9 @@ def read() -> HostFacts:
 
 
 _OWN_SYSCTLS = ("net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start")
+
+
+_LIMITS = tuple((name, getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_"))
 
 
 def _cpuset(layout: cgroup.Layout, what: str) -> str:

@@ -1,8 +1,8 @@
 """Limits of an OCI configuration as writes to control group files, for v1 and v2; pure.
 
-They are read from the configuration's plain JSON (`linux.resources`), because the spawner's processes have nothing but the
-standard library; `spec/runtime_resources.py` is the typed form on the engine's side (`msgspec.to_builtins` leads here).
-A `Write` is `(controller, ((file, value), …), required)`: the first file that exists takes its value.
+They are read from the configuration's plain JSON (`linux.resources`), because the spawner's processes have nothing but
+the standard library; `spec/runtime_resources.py` is the typed form on the engine's side (`msgspec.to_builtins` leads
+here). A `Write` is `(controller, ((file, value), …), required)`: the first file that exists takes its value.
 """
 
 from __future__ import annotations
@@ -65,8 +65,10 @@ def device_plan(resources: Json | None, layout: Layout) -> tuple[tuple[Write, ..
 
 
 def weight_of_shares(shares: int) -> int:
-    """v1's cpu.shares (2 to 262144, 1024 is normal) as v2's cpu.weight (1 to 10000, 100 is normal): runc's curve through
-    the three points, https://github.com/opencontainers/cgroups (ConvertCPUSharesToCgroupV2Value)."""
+    """v1's cpu.shares (2 to 262144, 1024 is normal) as v2's cpu.weight (1 to 10000, 100 is normal).
+
+    runc's curve through the three points: https://github.com/opencontainers/cgroups (ConvertCPUSharesToCgroupV2Value).
+    """
     if shares <= 2:
         return 1
     if shares >= 262144:

@@ -1,8 +1,10 @@
-"""Compiles the seccomp part of an OCI configuration to a BPF program, once per content: in memory, and on disk between starts.
+"""Compiles the seccomp part of an OCI configuration to a BPF program, once per content: in memory, and on disk between
+starts.
 
 *Theory of operation*: libseccomp compiles rules by name. Before its program stands a prologue of ours that acts only on
-numbers of Linux 5.1 and later: calls that the profile allows but this libseccomp cannot name yet are allowed, and calls newer
-than any that the profile names answer ENOSYS, as under runc, so that C libraries fall back instead of failing with EPERM.
+numbers of Linux 5.1 and later: calls that the profile allows but this libseccomp cannot name yet are allowed, and calls
+newer than any that the profile names answer ENOSYS, as under runc, so that C libraries fall back instead of failing
+with EPERM.
 """
 
 import hashlib
@@ -131,7 +133,9 @@ def _action(name: str, number: int | None) -> int:
 
 
 def _add(building: Filter, profile: Seccomp, call: Syscall) -> None:
-    """Add a call's rules. A rule that equals the default is nothing to libseccomp; an unknown name is left to the default."""
+    """Add a call's rules. A rule that equals the default is nothing to libseccomp; an unknown name is left to the
+    default.
+    """
     action = _action(call.action, call.errno_ret)
     if action == _action(profile.default_action, profile.default_errno_ret):
         return
@@ -144,7 +148,7 @@ def _add(building: Filter, profile: Seccomp, call: Syscall) -> None:
 
 
 def _comparisons(call: Syscall) -> list[list[Comparison]]:
-    """All comparisons in one rule (AND); as under runc, each in a rule of its own (OR) when one argument occurs twice."""
+    """All comparisons in one rule (AND); as under runc, one rule each (OR) when an argument occurs twice."""
     plain = [
         Comparison(
             argument.index, libseccomp.OPERATORS[argument.op], argument.value & _MASK, argument.value_two & _MASK

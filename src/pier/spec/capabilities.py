@@ -1,7 +1,7 @@
 """Which capabilities a container gets: Docker's fourteen, changed by CapAdd and CapDrop; pure.
 
-Source: moby `daemon/pkg/oci/caps`. `ALL` grants what the host can grant; a single name that the host lacks is refused, as
-Docker does.
+Source: moby `daemon/pkg/oci/caps`. `ALL` grants what the host can grant; a single name that the host lacks is refused,
+as Docker does.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,9 @@ ALL = "ALL"
 
 
 def normalized(names: Iterable[str], known: Sequence[str], available: frozenset[str]) -> tuple[str, ...]:
-    """The names in upper case with their prefix, `ALL` kept. InvalidParameter for one that Linux or this host does not have."""
+    """The names in upper case with their prefix, `ALL` kept. InvalidParameter for one that Linux or this host does not
+    have.
+    """
     result = []
     for name in names:
         upper = name.upper()
@@ -38,9 +40,11 @@ def normalized(names: Iterable[str], known: Sequence[str], available: frozenset[
         if not upper.startswith("CAP_"):
             upper = f"CAP_{upper}"
         if upper not in known:
-            raise InvalidParameter(f'unknown capability: "{name}"')
+            raise InvalidParameter(f'unknown capability: "{upper}"')
         if upper not in available:
-            raise InvalidParameter(f'capability not supported by your kernel or not available in the current environment: "{name}"')
+            raise InvalidParameter(
+                f'capability not supported by your kernel or not available in the current environment: "{upper}"'
+            )
         result.append(upper)
     return tuple(result)
 

@@ -1,7 +1,8 @@
 """Wire types of containers and execs, with the names of Docker's API 1.50: attributes are the JSON names themselves.
 
-Decode a client's body with `spec.go_json.decode`, which takes what Go's decoder takes (null anywhere, any case of a key)
-and words its errors as Docker does; print with `spec.go_json.to_builtins`, which leaves out what Docker leaves out.
+Decode a client's body with `spec.go_json.decode`, which takes what Go's decoder takes (null anywhere, any case of a
+key) and words its errors as Docker does; print with `spec.go_json.to_builtins`, which leaves out what Docker leaves
+out.
 """
 
 from typing import Any, ClassVar, TypeAlias

@@ -1,14 +1,15 @@
 """JSON as Go's encoding/json reads and prints it, so that clients of Docker see the same behaviour and the same texts.
 
-*Theory of operation*: `decode` parses with msgspec into plain objects, then walks them by the wire type: null leaves the
-zero value, keys match in any case, unknown keys are dropped, integers have Go's ranges. A plan (`_Shape`) is made once
-per type. `to_builtins` is the way back, leaving out the fields that Docker marks `omitempty`.
+*Theory of operation*: `decode` parses with msgspec into plain objects, then walks them by the wire type: null leaves
+the zero value, keys match in any case, unknown keys are dropped, integers have Go's ranges. A plan (`_Shape`) is made
+once per type. `to_builtins` is the way back, leaving out the fields that Docker marks `omitempty`.
 """
 
 import functools
+import json
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,10 +25,29 @@ _Convert = Callable[[Any, "_Place"], Any]
 # fields that Docker prints only when they are set (`json:",omitempty"`), by wire type and name
 OMIT_EMPTY: dict[str, frozenset[str]] = {
     "ContainerConfig": frozenset(
-        {"ExposedPorts", "Healthcheck", "ArgsEscaped", "NetworkDisabled", "MacAddress", "StopSignal", "StopTimeout", "Shell"}
+        {
+            "ExposedPorts",
+            "Healthcheck",
+            "ArgsEscaped",
+            "NetworkDisabled",
+            "MacAddress",
+            "StopSignal",
+            "StopTimeout",
+            "Shell",
+        }
     ),
     "HostConfig": frozenset(
-        {"Annotations", "StorageOpt", "Tmpfs", "Sysctls", "Runtime", "Mounts", "Init", "KernelMemory", "KernelMemoryTCP"}
+        {
+            "Annotations",
+            "StorageOpt",
+            "Tmpfs",
+            "Sysctls",
+            "Runtime",
+            "Mounts",
+            "Init",
+            "KernelMemory",
+            "KernelMemoryTCP",
+        }
     ),
     "ExecConfig": frozenset({"ConsoleSize", "User", "WorkingDir", "DetachKeys", "Env"}),
 }
@@ -47,7 +67,9 @@ class _Place:
 
     def fail(self, value: object, go_name: str) -> InvalidParameter:
         where = f"field {self.owner}.{self.path}" if self.path else "value"
-        return InvalidParameter(f"json: cannot unmarshal {_kind(value)} into Go {'struct ' if self.path else ''}{where} of type {go_name}")
+        return InvalidParameter(
+            f"json: cannot unmarshal {_kind(value)} into Go {'struct ' if self.path else ''}{where} of type {go_name}"
+        )
 
 
 def decode(body: bytes, wire_type: type[_T]) -> _T:
@@ -57,16 +79,28 @@ def decode(body: bytes, wire_type: type[_T]) -> _T:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidParameter(syntax_error(body)) from None
+        value = _lenient(body)
     try:
-        return typing.cast(_T, convert(value, wire_type))
+        return convert(value, wire_type)
     except InvalidParameter as error:
         raise InvalidParameter(f"invalid JSON: {error.message}") from None
 
 
+def _lenient(body: bytes) -> Any:
+    """What Go takes and a strict decoder does not: invalid UTF-8 and lone surrogates, which become U+FFFD."""
+    problem = syntax_error(body)
+    if problem:
+        raise InvalidParameter(problem)
+    try:
+        text = json.dumps(json.loads(body.decode("utf-8", "replace")), ensure_ascii=False)
+        return json.loads(text.encode("utf-8", "replace").decode())
+    except (ValueError, RecursionError):
+        raise InvalidParameter("invalid JSON: exceeded max depth") from None
+
+
 def convert(value: Any, wire_type: type[_T]) -> _T:
     """A decoded JSON value as `wire_type`, by Go's rules."""
-    shape = _converter(wire_type)
+    shape = _converter(typing.cast(Hashable, wire_type))
     if value is None:
         return wire_type()
     return typing.cast(_T, shape(value, _Place(wire_type.__name__, "")))
@@ -84,7 +118,9 @@ def _kind(value: object) -> str:
         return "bool"
     if isinstance(value, str):
         return "string"
-    return {list: "array", dict: "object"}.get(type(value), "number")
+    if isinstance(value, list):
+        return "array"
+    return "object" if isinstance(value, dict) else "number"
 
 
 def _number(value: object) -> str:
@@ -92,7 +128,7 @@ def _number(value: object) -> str:
 
 
 @functools.cache
-def _converter(hint: Any) -> _Convert:
+def _converter(hint: Hashable) -> _Convert:
     """The conversion for a type hint; made once, then reused."""
     go_type, hint = _unwrap(hint)
     origin = typing.get_origin(hint)
@@ -107,7 +143,7 @@ def _converter(hint: Any) -> _Convert:
         return _struct(hint)
     if hint is Any:
         return lambda value, _place: value
-    return _scalar(hint, go_type)
+    return _scalar(typing.cast(type, hint), go_type)
 
 
 def _unwrap(hint: Any) -> tuple[GoType | None, Any]:

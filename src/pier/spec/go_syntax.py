@@ -12,7 +12,7 @@ class _Unexpected(Exception):
 
 
 def syntax_error(body: bytes) -> str:
-    """Docker's message for a malformed body."""
+    """Docker's message for a malformed body; empty when Go would take it."""
     text = body.decode("utf-8", "replace")
     try:
         end = _Scanner(text).value(_skip(text, 0), 0)
@@ -20,7 +20,7 @@ def syntax_error(body: bytes) -> str:
         return f"invalid JSON: {unexpected}"
     if _skip(text, end) < len(text):
         return "unexpected content after JSON"
-    return "invalid JSON: invalid UTF-8"
+    return ""
 
 
 def _skip(text: str, at: int) -> int:

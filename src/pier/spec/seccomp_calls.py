@@ -1,11 +1,15 @@
 """Names of system calls by the condition under which Docker's default profile allows them; data only.
 
-Source of the facts: moby/profiles `seccomp/default.json`. `NEW_NUMBERS` are calls of Linux 5.1 and later, whose numbers are
-the same on every architecture: an older libseccomp does not know their names.
+Source of the facts: moby/profiles `seccomp/default.json`. `NEW_NUMBERS` are calls of Linux 5.1 and later, whose numbers
+are the same on every architecture: an older libseccomp does not know their names.
 """
 
-ALWAYS: tuple[str, ...] = tuple(
-    """
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+ALWAYS: tuple[str, ...] = _words("""
     accept accept4 access adjtimex alarm bind brk cachestat capget capset chdir chmod chown chown32
     clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep
     clock_nanosleep_time64 close close_range connect copy_file_range creat dup dup2 dup3 epoll_create
@@ -43,8 +47,7 @@ ALWAYS: tuple[str, ...] = tuple(
     timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64 times tkill truncate truncate64
     ugetrlimit umask uname unlink unlinkat uretprobe utime utimensat utimensat_time64 utimes vfork vmsplice
     wait4 waitid waitpid write writev
-""".split()
-)
+""")
 
 NEWER_KERNEL: tuple[str, ...] = ("process_vm_readv", "process_vm_writev", "ptrace")
 
@@ -60,18 +63,15 @@ BY_ARCHITECTURE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("riscv64",), ("riscv_flush_icache",)),
 )
 
+_OF_SYS_ADMIN = _words("""
+    bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr
+    lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount open_tree perf_event_open quotactl
+    quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare
+""")
+
 BY_CAPABILITY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("CAP_DAC_READ_SEARCH", ("open_by_handle_at",)),
-    (
-        "CAP_SYS_ADMIN",
-        tuple(
-            """
-            bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr
-            lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount open_tree perf_event_open quotactl
-            quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare
-""".split()
-        ),
-    ),
+    ("CAP_SYS_ADMIN", _OF_SYS_ADMIN),
     ("CAP_SYS_BOOT", ("reboot",)),
     ("CAP_SYS_CHROOT", ("chroot",)),
     ("CAP_SYS_MODULE", ("delete_module", "init_module", "finit_module")),
@@ -89,17 +89,13 @@ BY_CAPABILITY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("CAP_PERFMON", ("perf_event_open",)),
 )
 
-NEW_NUMBERS: dict[str, int] = {
-    name: number
-    for number, name in enumerate(
-        """
-            pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen fsconfig
-            fsmount fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2 process_madvise epoll_pwait2
-            mount_setattr quotactl_fd landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret
-            process_mrelease futex_waitv set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake
-            futex_wait futex_requeue statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal
-            setxattrat getxattrat listxattrat removexattrat
-        """.split(),
-        start=424,
-    )
-}
+_IN_ORDER = _words("""
+    pidfd_send_signal io_uring_setup io_uring_enter io_uring_register open_tree move_mount fsopen fsconfig
+    fsmount fspick pidfd_open clone3 close_range openat2 pidfd_getfd faccessat2 process_madvise epoll_pwait2
+    mount_setattr quotactl_fd landlock_create_ruleset landlock_add_rule landlock_restrict_self memfd_secret
+    process_mrelease futex_waitv set_mempolicy_home_node cachestat fchmodat2 map_shadow_stack futex_wake
+    futex_wait futex_requeue statmount listmount lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal
+    setxattrat getxattrat listxattrat removexattrat
+""")
+
+NEW_NUMBERS: dict[str, int] = {name: number for number, name in enumerate(_IN_ORDER, start=424)}

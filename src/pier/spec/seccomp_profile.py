@@ -1,8 +1,9 @@
 """Docker's default seccomp profile as data, and profiles in Docker's JSON form evaluated for one container.
 
-The facts (which calls, under which capability, architecture or kernel) are those of moby/profiles `seccomp/default.json`.
-Ours is stricter in one point: the kernel reads socket(2)'s family as 32 bits while a filter compares 64, so families are
-compared under a mask, and AF_ALG and AF_VSOCK cannot be had by setting a higher bit (CVE-2026-31431).
+The facts (which calls, under which capability, architecture or kernel) are those of moby/profiles
+`seccomp/default.json`. Ours is stricter in one point: the kernel reads socket(2)'s family as 32 bits while a filter
+compares 64, so families are compared under a mask, and AF_ALG and AF_VSOCK cannot be had by setting a higher bit
+(CVE-2026-31431).
 """
 
 import json
@@ -127,13 +128,16 @@ class _Profile(msgspec.Struct, rename="camel"):
 def custom_profile(
     text: str, capabilities: frozenset[str], architecture: str, kernel: tuple[int, int]
 ) -> Seccomp | None:
-    """A profile in Docker's JSON form, evaluated; None for one that filters nothing. InvalidParameter when it is no profile."""
+    """A profile in Docker's JSON form, evaluated; None for one that filters nothing. InvalidParameter when it is no
+    profile.
+    """
     profile = _parse(text)
     if not profile.default_action and not profile.syscalls:
         return None
     if profile.architectures and profile.arch_map:
         raise InvalidParameter(
-            "both 'architectures' and 'archMap' are specified in the seccomp profile, use either 'architectures' or 'archMap'"
+            "both 'architectures' and 'archMap' are specified in the seccomp profile, "
+            "use either 'architectures' or 'archMap'"
         )
     _check_action(profile.default_action)
     if profile.listener_path:
@@ -143,11 +147,7 @@ def custom_profile(
     for entry in profile.arch_map or ():
         if entry.architecture == native:
             architectures = (native, *(entry.sub_architectures or ()))
-    calls = [
-        _evaluated(call)
-        for call in profile.syscalls or ()
-        if _applies(call, capabilities, architecture, kernel)
-    ]
+    calls = [_evaluated(call) for call in profile.syscalls or () if _applies(call, capabilities, architecture, kernel)]
     return Seccomp(
         default_action=profile.default_action,
         default_errno_ret=profile.default_errno_ret,

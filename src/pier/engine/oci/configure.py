@@ -7,7 +7,7 @@ from pier.spec.runtime_config import OCI_VERSION, Linux, Root, Spec
 
 
 def configure(facts: ContainerFacts, host: HostFacts, settings: Settings) -> Spec:
-    """The configuration. InvalidParameter, in Docker's words, for what only shows now (unknown user, missing device)."""
+    """The configuration. InvalidParameter for what only shows now (unknown user, missing device)."""
     host_config = facts.host_config
     options = security.parse(host_config, settings, host)
     own_uts = host_config.UTSMode != "host"

@@ -1,11 +1,11 @@
 """Lists of processors (`0-3,5`) as ranges: a list of two billion processors stays two numbers (CVE-2018-20699)."""
 
-_MAXIMUM = 2**31 - 1
+_MAXIMUM = 8192  # Docker's bound, and more than any kernel's
 _MAXIMUM_RANGES = 1024
 
 
 class InvalidList(ValueError):
-    """The text is no list of numbers and ranges."""
+    """The text is no list of numbers and ranges; the message is Docker's."""
 
 
 def parse(text: str) -> list[tuple[int, int]]:
@@ -14,7 +14,7 @@ def parse(text: str) -> list[tuple[int, int]]:
         return []
     parts = text.split(",")
     if len(parts) > _MAXIMUM_RANGES:
-        raise InvalidList(text[:80])
+        raise InvalidList(f"invalid format: {text[:80]}")
     return sorted(_range(part) for part in parts)
 
 
@@ -40,11 +40,13 @@ def _range(part: str) -> tuple[int, int]:
     low = _number(first)
     high = _number(last) if dash else low
     if high < low:
-        raise InvalidList(part)
+        raise InvalidList(f"invalid format: {part}")
     return low, high
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= _MAXIMUM):
-        raise InvalidList(text[:80])
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidList(f"invalid format: {text[:80]}")
+    if len(text) > 10 or int(text) > _MAXIMUM:
+        raise InvalidList(f"value of out range, maximum is {_MAXIMUM}")
     return int(text)

@@ -1,4 +1,6 @@
-"""What `configure` must know of one container and of the daemon's settings; gathered by the start path, never read here."""
+"""What `configure` must know of one container and of the daemon's settings; gathered by the start path, never read
+here.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,7 +85,9 @@ class ContainerFacts:
     joined: Joined = field(default_factory=Joined)
     init_path: str = ""  # the host's tini, for --init
     link_environment: tuple[str, ...] = ()  # variables of --link
-    devices: dict[str, tuple[DeviceNode, ...]] = field(default_factory=dict)  # PathOnHost → nodes (a directory has several)
+    devices: dict[str, tuple[DeviceNode, ...]] = field(
+        default_factory=dict
+    )  # PathOnHost → nodes (a directory has several)
     host_devices: tuple[DeviceNode, ...] = ()  # every device of /dev, for --privileged
     block_devices: dict[str, tuple[int, int]] = field(default_factory=dict)  # path of a Blkio… entry → major, minor
     shared_sources: dict[str, str] = field(default_factory=dict)  # bind source → "shared", "slave" or "" of its mount

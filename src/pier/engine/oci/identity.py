@@ -1,8 +1,8 @@
 """Who a container's program runs as: `user[:group]` against the root's passwd and group files; pure.
 
-Semantics of moby/sys/user, stricter where an image could gain: only plain decimal digits are numbers (`+0`, `0x0`, `-1` are
-names), a numeric user is never taken as a name (CVE-2016-3697), ids end at 2147483647 (CVE-2024-40635), lines with malformed
-ids are skipped instead of read as 0, and the primary group is among the supplementary ones (CVE-2022-36109).
+Semantics of moby/sys/user, stricter where an image could gain: only plain decimal digits are numbers (`+0`, `0x0`, `-1`
+are names), a numeric user is never taken as a name (CVE-2016-3697), ids end at 2147483647 (CVE-2024-40635), lines with
+malformed ids are skipped instead of read as 0, and the primary group is among the supplementary ones (CVE-2022-36109).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ class _Group:
 
 
 def resolve(user: str, group_add: Sequence[str] | None, accounts: Accounts) -> Identity:
-    """The identity for Docker's `User`. InvalidParameter in Docker's words for what cannot be found or is out of range."""
+    """The identity for Docker's `User`. InvalidParameter for what cannot be found or is out of range."""
     name, colon, group_name = user.partition(":")
     uid, gid, home, matched = _user(name, accounts.passwd)
     supplementary: list[int] = []

@@ -1,7 +1,7 @@
 """Docker's checks of limits, with its texts: errors for what cannot be, warnings for what this host discards.
 
-Source: moby `daemon/daemon_unix.go` (verifyPlatformContainerResources). A discarded limit is reset in place, as Docker does, so
-that inspect does not show what does not hold.
+Source: moby `daemon/daemon_unix.go` (verifyPlatformContainerResources). A discarded limit is reset in place, as Docker
+does, so that inspect does not show what does not hold.
 """
 
 from pier.engine.oci.cpusets import InvalidList, covers
@@ -81,9 +81,7 @@ def _check_swappiness(resources: Resources, host: HostFacts, warnings: list[str]
         warnings.append(f"{_NOT_SUPPORTED} memory swappiness capabilities {_NOT_MOUNTED} Memory swappiness discarded.")
         resources.MemorySwappiness = None
     elif not 0 <= resources.MemorySwappiness <= 100:
-        raise InvalidParameter(
-            f"Invalid value: {resources.MemorySwappiness}, valid memory swappiness range is 0-100"
-        )
+        raise InvalidParameter(f"Invalid value: {resources.MemorySwappiness}, valid memory swappiness range is 0-100")
 
 
 def _check_oom_and_pids(resources: Resources, host: HostFacts, warnings: list[str]) -> None:
@@ -129,9 +127,7 @@ def _check_bandwidth(resources: Resources, host: HostFacts, warnings: list[str])
         warnings.append(f"{_NOT_SUPPORTED} CPU CFS scheduler. CPU period/quota discarded.")
         resources.CpuPeriod = resources.CpuQuota = 0
     if resources.CpuPeriod != 0 and not 1000 <= resources.CpuPeriod <= 1_000_000:
-        raise InvalidParameter(
-            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"
-        )
+        raise InvalidParameter("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")
     if 0 < resources.CpuQuota < 1000:
         raise InvalidParameter("CPU cfs quota can not be less than 1ms (i.e. 1000)")
     # 0.001 processors are the least that a quota can express; Docker leaves this to the kernel's EINVAL
@@ -160,12 +156,10 @@ def _check_cpuset(resources: Resources, host: HostFacts, warnings: list[str]) ->
     ):
         try:
             covered = covers(available, asked)
-        except InvalidList:
-            raise InvalidParameter(f"Invalid value {asked} for {what}") from None
+        except InvalidList as error:
+            raise InvalidParameter(f"Invalid value {asked[:80]} for {what}: {error}") from None
         if not covered:
-            raise InvalidParameter(
-                f"Requested {noun} are not available - requested {asked}, available: {available}"
-            )
+            raise InvalidParameter(f"Requested {noun} are not available - requested {asked}, available: {available}")
 
 
 def _check_block_io(resources: Resources, host: HostFacts, warnings: list[str]) -> None:

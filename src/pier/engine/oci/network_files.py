@@ -76,9 +76,9 @@ def resolv_conf(
 ) -> str:
     """The text of /etc/resolv.conf.
 
-    What the client or the daemon asks for (`servers`, `search`, `options`) replaces the host's. `mode` is host (the host's file
-    as it is), bridge (its servers that a container can reach, else public ones), none (as bridge, without public ones), or
-    user (the embedded server of a user-defined network).
+    What the client or the daemon asks for (`servers`, `search`, `options`) replaces the host's. `mode` is host (the
+    host's file as it is), bridge (its servers that a container can reach, else public ones), none (as bridge, without
+    public ones), or user (the embedded server of a user-defined network).
     """
     if mode == "host" and not (servers or search or options):
         return host_text

@@ -96,9 +96,7 @@ def capability_sets(bounding: tuple[str, ...], uid: int) -> Capabilities:
     return Capabilities(bounding=bounding)
 
 
-def environment(
-    facts: ContainerFacts, identity: Identity, *, tty: bool, over: Iterable[str] = ()
-) -> tuple[str, ...]:
+def environment(facts: ContainerFacts, identity: Identity, *, tty: bool, over: Iterable[str] = ()) -> tuple[str, ...]:
     """PATH, HOSTNAME, TERM with a terminal, the links' variables, the configuration's, `over`; and HOME from passwd."""
     base = [PATH, f"HOSTNAME={facts.config.Hostname}"]
     if tty:

@@ -1,6 +1,7 @@
 """Docker's limits as OCI resources, and Docker's `update` of them; pure.
 
-Source: moby `daemon/daemon_unix.go` (getMemoryResources and its neighbours) and `container/container_unix.go` (UpdateContainer).
+Source: moby `daemon/daemon_unix.go` (getMemoryResources and its neighbours) and `container/container_unix.go`
+(UpdateContainer).
 """
 
 from collections.abc import Mapping

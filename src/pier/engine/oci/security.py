@@ -100,7 +100,7 @@ def apparmor_profile(options: SecurityOptions, host_config: HostConfig, host: Ho
 def check_sysctls(host_config: HostConfig) -> None:
     """Only sysctls of a namespace that the container has to itself, only values of one line (CVE-2022-0811)."""
     own_network = host_config.NetworkMode != "host"
-    own_ipc = host_config.IpcMode not in ("host",)
+    own_ipc = host_config.IpcMode != "host"
     own_uts = host_config.UTSMode != "host"
     for name, value in (host_config.Sysctls or {}).items():
         if not _SYSCTL.fullmatch(name) or ".." in name:
@@ -118,6 +118,8 @@ def check_sysctls(host_config: HostConfig) -> None:
             if not own_uts:
                 raise InvalidParameter(f'sysctl "{name}" is not allowed in the host uts namespace')
         elif dotted == "kernel.hostname":
-            raise InvalidParameter('sysctl "kernel.hostname" is not allowed as it conflicts with the OCI "hostname" field')
+            raise InvalidParameter(
+                'sysctl "kernel.hostname" is not allowed as it conflicts with the OCI "hostname" field'
+            )
         else:
             raise InvalidParameter(f'sysctl "{name}" is not in a separate kernel namespace')

@@ -60,7 +60,7 @@ def mount_options(request: Mount | None) -> tuple[str, ...]:
         words.append(f"size={_size(options.SizeBytes)}")
     for pair in options.Options or ():
         if not 1 <= len(pair) <= 2:
-            raise InvalidParameter('invalid option array length: must be 1 or 2')
+            raise InvalidParameter("invalid option array length: must be 1 or 2")
         words.append("=".join(pair))
     return tuple(words)
 
