@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 
 from pier.kernel.libc import call, syscall
 
@@ -14,6 +15,8 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 CLONE_PARENT = 0x8000
+CLONE_INTO_CGROUP = 0x200000000
+_CLONE_ARGS = struct.Struct("=11Q")
 
 
 def unshare(flags: int) -> None:
@@ -32,6 +35,16 @@ def clone(flags: int) -> int:
     The interpreter's own hooks after a fork are not run: they reset locks and threads, and here there are none.
     """
     return syscall("clone", flags | signal.SIGCHLD, 0, 0, 0, 0)
+
+
+def clone_into(flags: int, cgroup: int) -> int:
+    """`clone` with a child that begins its life in the v2 control group behind a directory's descriptor.
+
+    Moving a process into a group waits for every processor of the host to pass a quiet point, some 12 ms; being born
+    there waits for nothing. `flags` must hold CLONE_PARENT, with which the signal at the end is the caller's own.
+    """
+    arguments = _CLONE_ARGS.pack(flags | CLONE_INTO_CGROUP, 0, 0, 0, 0, 0, 0, 0, 0, 0, cgroup)
+    return syscall("clone3", arguments, _CLONE_ARGS.size)
 
 
 def link(process: int, name: str) -> str:

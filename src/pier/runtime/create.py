@@ -1,7 +1,7 @@
 """The creator: the process that waits beside a keeper and becomes the container's init, or an exec's program.
 
-It starts life inside a new PID namespace (`fresh`) so that the usual start needs no fork at all, or in the host's, for
-starts that join another PID namespace. Everything it will need is loaded before it is forked.
+It makes the control group and joins namespaces, then clones the process that the container begins with, as a child of
+the keeper. Everything that either needs is loaded before the creator itself is forked.
 """
 
 import os
@@ -9,7 +9,7 @@ import socket
 from typing import NoReturn, cast
 
 from pier.kernel import capabilities, cgroup, faults, process
-from pier.runtime import sync
+from pier.runtime import slots, sync
 from pier.runtime.config import Config, Process
 from pier.runtime.init import become
 from pier.runtime.plan import Given, Host, plan, plan_exec
@@ -25,13 +25,14 @@ def host() -> Host:
     return Host(capabilities.last_capability(), cgroup.detect())
 
 
-def serve(channel: socket.socket, facts: Host, *, fresh_pid: bool) -> NoReturn:
-    """Wait for the keeper's word, then become the container. Never returns."""
+def serve(channel: socket.socket, facts: Host, parent: str) -> NoReturn:
+    """Take a slot below the control group `parent`, wait for the keeper's word, become the container. Never returns."""
     try:
         process.set_dumpable(dumpable=False)
+        slot = _slot(facts, parent)
         request, descriptors = sync.receive(channel)
         if request is not None:
-            _start(channel, request, descriptors, facts, fresh_pid=fresh_pid)
+            _start(channel, request, descriptors, facts, slot)
     except Failure as failure:
         _report(channel, failure.message)
     except Exception as error:
@@ -40,9 +41,17 @@ def serve(channel: socket.socket, facts: Host, *, fresh_pid: bool) -> NoReturn:
         os._exit(1)
 
 
-def _start(
-    channel: socket.socket, request: sync.Message, descriptors: list[int], host_: Host, *, fresh_pid: bool
-) -> None:
+def _slot(facts: Host, parent: str) -> str:
+    slot = slots.path(facts.layout, parent, os.getpid())
+    try:
+        if slot:
+            slots.prepare(facts.layout, slot)
+    except OSError:
+        return ""  # the start itself will say what is wrong with the control groups
+    return slot
+
+
+def _start(channel: socket.socket, request: sync.Message, descriptors: list[int], host_: Host, slot: str) -> None:
     faults.point("creator-start")
     names: list[str] = request["fds"]
     given = dict(zip(names, descriptors, strict=True))
@@ -50,9 +59,10 @@ def _start(
     stdio = [given.get(name, -1) for name in (STDIN, STDOUT, STDERR)]
     stage = Stage(channel, stdio, given.get(NETNS, -1), given.get(SECCOMP, -1), tty=request["tty"])
     stage.pidfd = given.get(PIDFD, -1)
+    stage.slot = slot
     stage.wait = bool(facts.get("wait"))
     stage.size = tuple(request["size"]) if request.get("size") else None
-    circumstances = Given(facts, request["cgroup"], NETNS in given, SECCOMP in given, fresh_pid, tied=True)
+    circumstances = Given(facts, request["cgroup"], NETNS in given, SECCOMP in given, tied=True)
     os.umask(0)
     if facts.get("exec"):
         become(plan_exec(cast("Process", config), circumstances, host_), stage)

@@ -6,11 +6,11 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from pier.kernel import cgroup, namespaces, openat2
 from pier.kernel import mount as m
-from pier.kernel import namespaces, openat2
 from pier.kernel.cgroup import Layout
 from pier.kernel.libc import call
-from pier.runtime import sync
+from pier.runtime import slots, sync
 from pier.runtime.cgroups import ContainerCgroup, Write
 from pier.runtime.steps import Failure, Stage, Step
 
@@ -29,15 +29,31 @@ class CreateCgroup(Step):
     def context(self) -> str:
         return "unable to apply cgroup configuration"
 
-    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+    def apply(self, stage: Stage) -> None:
         group = ContainerCgroup(self.path, self.layout)
+        if stage.slot and slots.claim(self.layout, stage.slot, self.path):
+            stage.slot = ""
+            self._make_unified()
+            group.apply(self.writes)
+            if self.device_program:
+                group.set_device_program(self.device_program)
+            return
         group.create(self.writes, self.device_program)
-        group.enter()
+        cgroup.enter(slots.v1_only(self.layout), self.path)
+
+    def _make_unified(self) -> None:
+        if self.layout.unified:
+            tree = slots.v2_only(self.layout)
+            try:
+                cgroup.make(tree, self.path)
+            except FileExistsError:
+                cgroup.remove(tree, self.path)
+                cgroup.make(tree, self.path)
 
 
 @dataclass(slots=True)
 class EnterCgroup(Step):
-    """Move into the group of a running container."""
+    """Move into the v1 groups of a running container; the v2 group is entered by `Fork`."""
 
     path: str
     layout: Layout
@@ -46,7 +62,7 @@ class EnterCgroup(Step):
         return "error adding process to cgroups"
 
     def apply(self, stage: Stage) -> None:  # noqa: ARG002
-        ContainerCgroup(self.path, self.layout).enter()
+        cgroup.enter(slots.v1_only(self.layout), self.path)
 
 
 @dataclass(slots=True)
@@ -119,16 +135,44 @@ class NewNamespaces(Step):
 
 @dataclass(slots=True)
 class Fork(Step):
-    """Go on as a child, which is what a joined PID namespace takes; the child's parent is the keeper."""
+    """Go on as a child of the keeper, in the container's PID namespace and its v2 control group (`group`, or "")."""
+
+    flags: int
+    group: str
 
     def context(self) -> str:
-        return "error forking into the pid namespace"
+        return "error starting the container's first process"
 
     def apply(self, stage: Stage) -> None:
-        process = namespaces.clone(namespaces.CLONE_PARENT)
+        process = self._clone()
         if process:
             sync.send(stage.channel, {"at": "process", "pid": process})
+            stage.channel.close()
             os._exit(0)
+
+    def _clone(self) -> int:
+        flags = namespaces.CLONE_PARENT | self.flags
+        if not self.group:
+            return namespaces.clone(flags)
+        directory = os.open(self.group, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return namespaces.clone_into(flags, directory)
+        finally:
+            os.close(directory)
+
+
+@dataclass(slots=True)
+class JoinPids(Step):
+    """Let children be born in the PID namespace of the container whose init is behind the pidfd."""
+
+    def context(self) -> str:
+        return "error joining the container's pid namespace"
+
+    def apply(self, stage: Stage) -> None:
+        try:
+            namespaces.setns(stage.pidfd, namespaces.CLONE_NEWPID)
+        except ProcessLookupError:
+            raise Failure("cannot exec in a stopped container") from None
 
 
 @dataclass(slots=True)

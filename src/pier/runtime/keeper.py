@@ -16,7 +16,7 @@ from typing import NoReturn
 from pier.kernel import faults, fds, pty
 from pier.kernel.cgroup import Layout
 from pier.kernel.process import Title, exit_code, pidfd_open, set_name
-from pier.runtime import create, sync
+from pier.runtime import create, slots, sync
 from pier.runtime.cgroups import ContainerCgroup
 from pier.runtime.logfile import LogFile
 from pier.runtime.loop import IN, Loop
@@ -28,8 +28,11 @@ SOCKET = "keeper.sock"
 _LINGER = 60.0
 
 
-def serve(connection: socket.socket, channel: socket.socket, creator: int, title: Title, layout: Layout) -> NoReturn:
-    """Wait for the daemon's word, then keep. Never returns."""
+def serve(
+    connection: socket.socket, channel: socket.socket, creator: int, title: Title, groups: tuple[Layout, str]
+) -> NoReturn:
+    """Wait for the daemon's word, then keep. `groups`: the host's layout and the creator's slot. Never returns."""
+    layout, slot = groups
     try:
         held: list[int] = []
         request, descriptors = sync.receive(connection)
@@ -38,9 +41,13 @@ def serve(connection: socket.socket, channel: socket.socket, creator: int, title
             request, descriptors = sync.receive(connection)
         if request is not None:
             Keeper(connection, channel, creator, layout, held).run(request, descriptors, title)
+        else:
+            channel.close()
+            os.waitpid(creator, 0)
     except OSError:
         pass  # the daemon has gone before it asked for anything
     finally:
+        slots.discard(layout, slot)
         os._exit(0)
 
 
@@ -53,7 +60,7 @@ class Keeper:
         self._connections: dict[int, socket.socket] = {connection.fileno(): connection}
         self._first = connection
         self._channel = channel
-        self._pid = creator
+        self._creator = self._pid = creator
         self._layout = layout
         self._held = held
         self._loop = Loop()
@@ -139,21 +146,26 @@ class Keeper:
         self._waiting = [(attachments.pop(0), wants, _early(wants, attachments)) for wants in request["attachments"]]
 
     def _await_start(self) -> str | None:
-        """Listen to the creator until execve closes its channel; what failed, if something did."""
+        """Listen to the creator and its child until execve closes the channel; what failed, if something did.
+
+        Creator and child speak at once, so the process's number may come after what the process says.
+        """
+        failure = None
         while True:
             message, descriptors = sync.receive(self._channel)
             if message is None:
-                self._begun()
-                return None
+                if failure is None:
+                    self._begun()
+                return failure
             if message["at"] == "failed":
-                return str(message["message"])
-            if message["at"] == "terminal":
+                failure = str(message["message"])
+            elif message["at"] == "terminal":
                 self._terminal, self._slave = descriptors
             elif message["at"] == "process":
-                os.waitpid(self._pid, 0)
                 self._pid = message["pid"]
             elif message["at"] == "ready":
                 self._created = True
+            if self._created and self._pid != self._creator:
                 self._pidfd = pidfd_open(self._pid)
                 return None
 
@@ -181,11 +193,12 @@ class Keeper:
 
     def _fail(self, message: str) -> None:
         """Leave nothing behind, then say why."""
-        try:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-        except (ProcessLookupError, ChildProcessError):
-            pass
+        for process in {self._pid, self._creator}:
+            try:
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass
         self._clean()
         try:
             sync.send(self._first, {"at": "failed", "message": message})
@@ -215,6 +228,7 @@ class Keeper:
             for descriptor, wants, early in self._waiting:
                 self._streams.attach(descriptor, wants, early)
             self._started("created" if self._created else "started")
+            os.waitpid(self._creator, 0)
         except OSError:
             pass  # the daemon is gone: the container runs, and a new daemon finds it
         self._first.setblocking(False)

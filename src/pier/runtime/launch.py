@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 
 from pier.kernel import cgroup, fds
-from pier.runtime import limits, sync
+from pier.runtime import limits, slots, sync
 from pier.runtime.connection import Keeper, adopt
 from pier.runtime.failures import exec_failed, start_failed
-from pier.runtime.pool import FRESH, PLAIN, Pool
+from pier.runtime.pool import CONTAINER, EXEC, Pool
 from pier.runtime.requests import Attachment, ExecRequest, LaunchRequest, LogTarget, OverlayRoot, PlainRoot
 from pier.runtime.seccomp import FilterCache
 from pier.runtime.state import Exit
 from pier.spec.errors import Conflict, InvalidParameter
-from pier.spec.runtime_config import Namespace, Seccomp
+from pier.spec.runtime_config import Seccomp
 
 __all__ = [
     "Attachment",
@@ -38,7 +38,6 @@ _HELD_PER_MESSAGE = 200
 
 
 class _Linux(msgspec.Struct):
-    namespaces: tuple[Namespace, ...] = ()
     resources: dict[str, Any] | None = None
     seccomp: msgspec.Raw = msgspec.Raw()
 
@@ -65,17 +64,22 @@ class _Filter:
 class Launcher:
     """The runtime of one daemon."""
 
-    def __init__(self, exec_root: Path, instance: str) -> None:
+    def __init__(self, exec_root: Path, instance: str, cgroup_parent: str) -> None:
         self.instance = instance
         self._layout = cgroup.detect()
         self._compiled = FilterCache(exec_root / "seccomp")
         self._filters: dict[bytes, _Filter] = {}
-        self._pool = Pool()
+        parent = cgroup_parent or f"/pier-{instance}"
+        slots.sweep(self._layout, parent)
+        self._pool = Pool(parent)
 
     @classmethod
-    async def start(cls, *, exec_root: Path, instance: str) -> "Launcher":
-        """Start the spawner. Raises SystemFailure when it cannot be started."""
-        launcher = cls(exec_root, instance)
+    async def start(cls, *, exec_root: Path, instance: str, cgroup_parent: str = "") -> "Launcher":
+        """Start the spawner. Raises SystemFailure when it cannot be started.
+
+        Containers whose control group lies directly below `cgroup_parent` (`/pier-<instance>`) start fastest.
+        """
+        launcher = cls(exec_root, instance, cgroup_parent)
         await launcher._pool.start()
         return launcher
 
@@ -101,7 +105,7 @@ class Launcher:
         given += [("seccomp", filter_.descriptor)] if filter_ else []
         given += [("netns", request.netns_fd)] if request.netns_fd is not None else []
         try:
-            keeper = await self._send(_kind(parts.linux.namespaces), request, message, given)
+            keeper = await self._send(CONTAINER, request, message, given)
         finally:
             os.close(inputs)
         if filter_:
@@ -123,7 +127,7 @@ class Launcher:
         given = [("inputs", inputs), ("pidfd", container.pidfd)]
         given += [("seccomp", descriptor)] if container.seccomp else []
         try:
-            keeper = await self._send(PLAIN, request, message, given)
+            keeper = await self._send(EXEC, request, message, given)
         finally:
             os.close(inputs)
         answer = await _begun(keeper)
@@ -232,8 +236,3 @@ async def _begun(keeper: Keeper) -> sync.Message:
     except BaseException:
         keeper.give_up()
         raise
-
-
-def _kind(namespaces: tuple[Namespace, ...]) -> str:
-    """A new PID namespace is what waiting creators are in; a shared or joined one starts from the host's."""
-    return FRESH if any(namespace.type == "pid" and not namespace.path for namespace in namespaces) else PLAIN

@@ -34,9 +34,7 @@ _LINKS = (
     ("ptmx", "pts/ptmx"),
 )
 _INIT = "/sbin/docker-init"
-_EXEC_NAMESPACES = (
-    ns.CLONE_NEWNS | ns.CLONE_NEWNET | ns.CLONE_NEWIPC | ns.CLONE_NEWUTS | ns.CLONE_NEWCGROUP | ns.CLONE_NEWPID
-)
+_EXEC_NAMESPACES = ns.CLONE_NEWNS | ns.CLONE_NEWNET | ns.CLONE_NEWIPC | ns.CLONE_NEWUTS | ns.CLONE_NEWCGROUP
 
 
 class Host(NamedTuple):
@@ -53,7 +51,6 @@ class Given(NamedTuple):
     cgroup: str
     netns: bool
     seccomp: bool
-    fresh_pid: bool
     tied: bool
 
 
@@ -80,11 +77,17 @@ def plan(config: Config, given: Given, host: Host) -> InitPlan:
 def plan_exec(process: Process, given: Given, host: Host) -> InitPlan:
     """The steps of one more process in a running container."""
     before: list[Step] = [isolation.EnterCgroup(given.cgroup, host.layout)] if given.cgroup else []
-    setup: list[Step] = [isolation.JoinContainer(_EXEC_NAMESPACES), isolation.Fork()]
+    before += [*_attributes(process), isolation.JoinPids(), _fork(given, host, 0)]
+    setup: list[Step] = [isolation.JoinContainer(_EXEC_NAMESPACES)]
     if process.get("terminal"):
         setup.append(identity.Terminal(console=False))
     setup += _streams(process)
-    return InitPlan((*before, *_attributes(process)), tuple(setup), _finish(process, process["args"], given, host))
+    return InitPlan(tuple(before), tuple(setup), _finish(process, process["args"], given, host))
+
+
+def _fork(given: Given, host: Host, flags: int) -> Step:
+    unified = host.layout.unified
+    return isolation.Fork(flags, unified + given.cgroup if unified and given.cgroup else "")
 
 
 def _before(process: Process, given: Given, host: Host) -> tuple[Step, ...]:
@@ -108,10 +111,10 @@ def _attributes(process: Process) -> list[Step]:
     return steps
 
 
-def _namespaces(linux: Linux, given: Given) -> list[Step]:
-    """Joined namespaces first, then the new ones in one call; the PID namespace, which only children enter, last."""
+def _namespaces(linux: Linux, given: Given, host: Host) -> list[Step]:
+    """Joined namespaces; then the fork, since a PID namespace takes only children; then the new ones in one call."""
     joined: list[Step] = [isolation.JoinNetwork()] if given.netns else []
-    flags, fork = 0, False
+    flags = 0
     for namespace in linux.get("namespaces", []):
         kind, path = namespace["type"], namespace.get("path")
         if kind not in _FLAGS:
@@ -120,17 +123,16 @@ def _namespaces(linux: Linux, given: Given) -> list[Step]:
             continue
         if path:
             joined.append(isolation.JoinNamespace(path, _FLAGS[kind]))
-            fork = fork or kind == "pid"
-        elif kind != "pid" or not given.fresh_pid:
+        else:
             flags |= _FLAGS[kind]
-            fork = fork or kind == "pid"
-    return [*joined, isolation.NewNamespaces(flags | ns.CLONE_NEWNS), *([isolation.Fork()] if fork else [])]
+    new = flags & ~ns.CLONE_NEWPID | ns.CLONE_NEWNS
+    return [*joined, _fork(given, host, flags & ns.CLONE_NEWPID), isolation.NewNamespaces(new)]
 
 
 def _setup(config: Config, mounts: list[Mount], given: Given, host: Host) -> tuple[Step, ...]:
     process, linux = config["process"], config.get("linux", {})
     sources, attached = _mounts(mounts, linux, given, host)
-    steps = [*sources, *_namespaces(linux, given), isolation.SlaveMounts(), _root(config, given.facts), *attached]
+    steps = [*sources, *_namespaces(linux, given, host), isolation.SlaveMounts(), _root(config, given.facts), *attached]
     if not any(_is_hosts_dev(mount) for mount in mounts):
         steps += [*_devices(linux.get("devices", [])), fs.Links(_LINKS)]
     if process.get("terminal"):

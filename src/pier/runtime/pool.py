@@ -12,8 +12,8 @@ import pier
 from pier.runtime import sync
 from pier.spec.errors import SystemFailure
 
-FRESH, PLAIN = "fresh", "plain"
-_SIZE = {FRESH: 4, PLAIN: 2}
+CONTAINER, EXEC = "container", "exec"
+_SIZE = {CONTAINER: 4, EXEC: 2}
 # A fork beside a running start would take its processor: the pool is filled a moment later.
 _REFILL_AFTER = 0.02
 _SPAWNER = "import sys; sys.path.insert(0, {source!r}); from pier.runtime.spawner import main; main()"
@@ -24,10 +24,11 @@ _TITLE_ROOM = "." * 100
 class Pool:
     """Waiting pairs of both kinds; a spawner that has died is replaced when a pair is needed."""
 
-    def __init__(self) -> None:
-        self._ready: dict[str, deque[socket.socket]] = {FRESH: deque(), PLAIN: deque()}
-        self._waiting: dict[str, deque[asyncio.Future[socket.socket]]] = {FRESH: deque(), PLAIN: deque()}
-        self._coming = {FRESH: 0, PLAIN: 0}
+    def __init__(self, cgroup_parent: str) -> None:
+        self._parents = {CONTAINER: cgroup_parent, EXEC: ""}
+        self._ready: dict[str, deque[socket.socket]] = {CONTAINER: deque(), EXEC: deque()}
+        self._waiting: dict[str, deque[asyncio.Future[socket.socket]]] = {CONTAINER: deque(), EXEC: deque()}
+        self._coming = {CONTAINER: 0, EXEC: 0}
         self._channel: socket.socket | None = None
         self._program: subprocess.Popen[bytes] | None = None
         self._refill: asyncio.TimerHandle | None = None
@@ -40,8 +41,8 @@ class Pool:
 
     async def start(self) -> None:
         """Start the spawner and wait until it forks. Raises SystemFailure when it cannot."""
-        first = await self.acquire(FRESH)
-        self._ready[FRESH].append(first)
+        first = await self.acquire(CONTAINER)
+        self._ready[CONTAINER].append(first)
 
     async def acquire(self, kind: str) -> socket.socket:
         """A waiting pair's socket. Raises SystemFailure when the spawner cannot be started or dies."""
@@ -64,12 +65,20 @@ class Pool:
         self._closed = True
         if self._refill:
             self._refill.cancel()
-        for connections in self._ready.values():
-            while connections:
-                connections.popleft().close()
+        waiting = [connection for connections in self._ready.values() for connection in connections]
         self._drop_channel()
+        for connection in waiting:
+            connection.shutdown(socket.SHUT_WR)
+        await asyncio.to_thread(self._see_off, waiting)
+
+    def _see_off(self, waiting: list[socket.socket]) -> None:
+        """Wait until the pairs and the spawner have put everything away."""
+        for connection in waiting:
+            connection.setblocking(True)
+            connection.recv(1)
+            connection.close()
         if self._program:
-            await asyncio.to_thread(self._program.wait)
+            self._program.wait()
 
     def _fill(self) -> None:
         """Ask for as many pairs as are missing."""
@@ -79,7 +88,7 @@ class Pool:
             for _ in range(wanted):
                 if self._channel is not None:
                     self._coming[kind] += 1
-                    sync.send(self._channel, {"want": kind})
+                    sync.send(self._channel, {"want": kind, "parent": self._parents[kind]})
 
     def _start_spawner(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -138,7 +147,7 @@ class Pool:
     def _spawner_died(self) -> None:
         """Running containers do not mind; the next start begins with a new spawner."""
         self._drop_channel()
-        self._coming = {FRESH: 0, PLAIN: 0}
+        self._coming = {CONTAINER: 0, EXEC: 0}
         for waiting in self._waiting.values():
             while waiting:
                 waiter = waiting.popleft()

@@ -6,7 +6,7 @@ stage takes a read-only, detached copy of the host's tree, enters it by chroot a
 there: executable, libraries and modules are then mapped from mounts that nobody can make writable, since they belong to
 no namespace. The second stage returns to the host's root with everything loaded, freezes the heap, and forks pairs.
 
-    daemon ──{"want": kind}──▶ spawner ──{"kind", "pid"} + socket──▶ daemon
+    daemon ──{"want": kind, "parent": control group}──▶ spawner ──{"kind", "pid"} + socket──▶ daemon
 """
 
 import gc
@@ -17,11 +17,8 @@ import sys
 
 from pier.kernel import faults, fds, namespaces, process
 from pier.kernel import mount as m
-from pier.runtime import create, keeper, sync
+from pier.runtime import create, keeper, slots, sync
 from pier.runtime.plan import Host
-
-# `fresh`: the creator is the first process of a new PID namespace; `plain`: it is in the host's.
-FRESH, PLAIN = "fresh", "plain"
 
 
 def enter_read_only_tree(channel: int) -> None:
@@ -62,10 +59,10 @@ def serve(number: int, host_root: int) -> None:
         if request is None:
             return
         faults.point("spawner-fork")
-        _fork_pair(channel, request["want"], facts, title)
+        _fork_pair(channel, request, facts, title)
 
 
-def _fork_pair(channel: socket.socket, kind: str, facts: Host, title: process.Title) -> None:
+def _fork_pair(channel: socket.socket, request: sync.Message, facts: Host, title: process.Title) -> None:
     """Fork a keeper, which forks its creator, and send the daemon the keeper's socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
@@ -74,25 +71,26 @@ def _fork_pair(channel: socket.socket, kind: str, facts: Host, title: process.Ti
         channel.close()
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _become_keeper(theirs, kind, facts, title)
+        _become_keeper(theirs, request["parent"], facts, title)
     theirs.close()
     try:
-        sync.send(channel, {"kind": kind, "pid": pid}, (ours.fileno(),))
+        sync.send(channel, {"kind": request["want"], "pid": pid}, (ours.fileno(),))
     finally:
         ours.close()
 
 
-def _become_keeper(connection: socket.socket, kind: str, facts: Host, title: process.Title) -> None:
+def _become_keeper(connection: socket.socket, parent: str, facts: Host, title: process.Title) -> None:
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    creator = namespaces.clone(namespaces.CLONE_NEWPID if kind == FRESH else 0)
+    creator = namespaces.clone(0)
     if creator == 0:
         near.close()
         connection.close()
-        title.set("pier-init (waiting)")
-        create.serve(far, facts, fresh_pid=kind == FRESH)
+        title.set("pier-creator (waiting)")
+        create.serve(far, facts, parent)
     far.close()
     title.set("pier-keeper (waiting)")
-    keeper.serve(connection, near, creator, title, facts.layout)
+    slot = slots.path(facts.layout, parent, creator)
+    keeper.serve(connection, near, creator, title, (facts.layout, slot))
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ class Stage:
         self.tty = tty
         self.size: tuple[int, int] | None = None
         self.wait = False
+        self.slot = ""
         self.root = -1
         self.procfs = -1
         self.sources: dict[int, int] = {}
