@@ -137,7 +137,7 @@ def test_a_malformed_archive_is_refused(name: str, canary: Path, unpack: Unpack)
 
 
 def test_a_bomb_of_zeros_takes_no_disk(unpack: Unpack, tree: Path) -> None:
-    size = 1 << 30
+    size = 1 << 28
     head = tar(Entry(b"zeros", size=size), end=b"")
     compressor = zstandard.ZstdCompressor().compressobj()
     parts = [compressor.compress(head)]
@@ -145,7 +145,7 @@ def test_a_bomb_of_zeros_takes_no_disk(unpack: Unpack, tree: Path) -> None:
     parts.append(compressor.compress(bytes(1024)) + compressor.flush())
     unpack(b"".join(parts))
     assert (tree / "zeros").stat().st_size == size
-    assert (tree / "zeros").stat().st_blocks * 512 < 64 << 20
+    assert (tree / "zeros").stat().st_blocks * 512 < 16 << 20
 
 
 def test_a_sparse_terabyte_takes_no_disk(unpack: Unpack, tree: Path) -> None:

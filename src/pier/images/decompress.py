@@ -179,8 +179,8 @@ class _Zstd(Source):
         self._input, self._position = self._source.read(_INPUT), 0
         if not self._input and self._inside:
             raise InvalidParameter("unexpected EOF")
-        self._inside = True
-        return bool(self._input)
+        self._inside = bool(self._input)
+        return self._inside
 
     def _next_frame(self) -> None:
         unused = self._frame.unused_data

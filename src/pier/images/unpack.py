@@ -264,7 +264,7 @@ def _write(fd: int, content: bytes | memoryview) -> None:
 def _write_large(fd: int, header: Header, reader: TarReader) -> None:
     """Large files leave holes for long runs of zeros, so that a bomb of zeros takes no disk."""
     for piece in reader.pieces():
-        if len(piece) >= _SMALL and not any(piece[:64]) and piece == bytes(len(piece)):
+        if len(piece) >= _SMALL and not any(piece[:64]) and piece.tobytes() == bytes(len(piece)):
             os.lseek(fd, len(piece), os.SEEK_CUR)
         else:
             _write(fd, piece)
