@@ -23,6 +23,7 @@ from pier.engine.record import Record, replaced
 from pier.engine.volume_making import VolumeMaking
 from pier.images.image import Image
 from pier.spec.containers import CreateRequest, CreateResponse, HostConfig
+from pier.spec.errors import InvalidParameter, NotFound
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Creating:
     def _plan(self, body: CreateRequest, host_config: HostConfig, image: Image, name: str) -> Record:
         config = merging.merge(body.config(), image.config.config)
         defaults.adapt(host_config, self._parts.host, self._parts.settings)
+        if host_config.PidsLimit is not None and host_config.PidsLimit <= 0:
+            host_config.PidsLimit = None  # as Docker shows «no limit»
         path, args = merging.program(config)
         id_ = self._chance.new_id()
         config.Hostname = config.Hostname or _hostname(host_config, id_, self._projection)
@@ -72,7 +75,7 @@ class Creating:
         mounts = plan_mounts(
             config,
             host_config,
-            find=lambda reference: self._projection.find(reference).record,
+            find=self._donor,
             new_name=self._chance.new_id,
             data_root=str(self._parts.layout.root),
         )
@@ -90,6 +93,13 @@ class Creating:
             mounts=mounts,
             half_made=any(mounted.point.Type == "volume" for mounted in mounts),
         )
+
+    def _donor(self, reference: str) -> Record:
+        """The container of a --volumes-from; that there is none is the request's fault, not a missing image's."""
+        try:
+            return self._projection.find(reference).record
+        except NotFound as error:
+            raise InvalidParameter(error.message) from None
 
     def _name(self, id_: str) -> str:
         return generate_name(self._chance.choose, self._projection.has_name, id_[:12])

@@ -32,11 +32,12 @@ def wishes(host_config: HostConfig, networking: NetworkingConfig | None) -> dict
     if not name:
         return {}
     asked = (networking.EndpointsConfig if networking else None) or {}
-    main = next((asked[key] for key in (name, host_config.NetworkMode) if asked.get(key)), None)
+    spellings = (name, "default") if name == "bridge" else (name,)
+    main = next((asked[key] for key in spellings if asked.get(key)), None)
     others = {
         key: settings or EndpointSettings()
         for key, settings in asked.items()
-        if key not in (name, host_config.NetworkMode) and name not in ("host", "none")
+        if key not in spellings and name not in ("host", "none")
     }
     return {name: main or EndpointSettings(), **others}
 

@@ -53,7 +53,8 @@ class Exec:
     @property
     def command(self) -> str:
         """The command in one line, as its events name it."""
-        return " ".join(self.config.Cmd or ())
+        program, *arguments = self.config.Cmd or [""]
+        return f"{program} {' '.join(arguments)}"
 
 
 class Execs:

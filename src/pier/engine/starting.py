@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pier.engine import transitions
 from pier.engine.connecting import Connection, connect
-from pier.engine.container import Container, Outcome
+from pier.engine.container import Container
 from pier.engine.endpoints import disconnected, joined_container
 from pier.engine.exits import Exits
 from pier.engine.gathering import gather, join
@@ -153,8 +153,6 @@ class Starting:
         record = container.record
         container.record = replaced(record, endpoints=disconnected(record.endpoints), ports={}, sandbox="")
         self._projection.change(container, transitions.failed_to_start(container.state, code, error.message))
-        if container.state.status == "created":
-            container.tell("next-exit", Outcome(code, error.message))
 
     def _clean_up(self, record: Record) -> None:
         self._parts.empty_cgroup(record.id)
