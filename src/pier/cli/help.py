@@ -154,9 +154,11 @@ def usage_line(name: str, path: str, definition: Definition) -> str:
 
 def command(name: str, path: str, row: table.Row, definition: Definition) -> str:
     """The text of `pier ps --help`."""
-    text = usage_line(name, path, definition) + "\n\n" + row.summary + "\n"
-    if definition.long:
-        text += f"\n{definition.long}\n"
+    text = usage_line(name, path, definition) + "\n\n"
+    if definition.long.startswith(row.summary):
+        text += definition.long + "\n"
+    else:
+        text += row.summary + "\n" + (f"\n{definition.long}\n" if definition.long else "")
     if len(row.paths) > 1:
         text += "\nAliases:\n  " + ", ".join(f"{name} {other}" for other in row.paths) + "\n"
     flags = read_table(definition.flags)

@@ -42,6 +42,19 @@ class Taken:
         self.media_type = media_type
 
 
+class Pending:
+    """A request that was sent, on a connection of its own, and whose answer is fetched later."""
+
+    def __init__(self, client: Client, connection: http.Connection, method: str) -> None:
+        self._client = client
+        self._connection = connection
+        self._method = method
+
+    def finish(self) -> http.Response:
+        """The answer; raises for statuses from 400."""
+        return self._client.checked(self._connection.read_head(self._method))
+
+
 class Client:
     """Calls to one daemon. Answers of 400 and above are raised as kinds of `pier.spec.errors`."""
 
@@ -72,10 +85,20 @@ class Client:
         self, method: str, path: str, query: Query | None = None, body: Body = None, headers: dict[str, str] | None = None
     ) -> http.Response:
         """Send a request; the answer's body is still to be read. Raises for statuses from 400."""
-        response = self._send(method, f"/v{self.negotiate()}{path}", query or {}, body, headers or {})
+        return self.checked(self._send(method, f"/v{self.negotiate()}{path}", query or {}, body, headers or {}))
+
+    def checked(self, response: http.Response) -> http.Response:
+        """The answer, unless it is an error, which is raised."""
         if response.status >= 400:
             raise self._error(response)
         return response
+
+    def start(self, method: str, path: str, query: Query | None = None) -> Pending:
+        """Send a request now and fetch its answer later, beside other calls."""
+        target = f"/v{self.negotiate()}{path}{http.encode_query(query or {})}"
+        connection = self._connect()
+        connection.send(method, target, self.headers, None)
+        return Pending(self, connection, method)
 
     def call(
         self, method: str, path: str, query: Query | None = None, document: object = None, headers: dict[str, str] | None = None

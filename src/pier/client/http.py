@@ -89,6 +89,11 @@ class Connection:
         self, method: str, target: str, headers: dict[str, str], body: bytes | Iterable[bytes] | None
     ) -> Response:
         """Send a request and read the answer's head. An iterable body is sent in chunks."""
+        self.send(method, target, headers, body)
+        return self.read_head(method)
+
+    def send(self, method: str, target: str, headers: dict[str, str], body: bytes | Iterable[bytes] | None) -> None:
+        """Send a request whose answer is read later."""
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self.authority}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if isinstance(body, bytes):
@@ -99,7 +104,6 @@ class Connection:
             lines.append("Content-Length: 0")
         head = "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n"
         self._send(head, body)
-        return self._read_head(method)
 
     def _send(self, head: bytes, body: bytes | Iterable[bytes] | None) -> None:
         try:
@@ -120,7 +124,8 @@ class Connection:
         except ConnectionResetError:
             return b""
 
-    def _read_head(self, method: str) -> Response:
+    def read_head(self, method: str) -> Response:
+        """The head of the answer to the request that was sent last."""
         while True:
             response = self._parse_head(self._until(b"\r\n\r\n"))
             if response.status >= 200 or response.status == 101:

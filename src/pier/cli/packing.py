@@ -1,0 +1,137 @@
+"""Files of this machine as a tar stream and back, for `pier cp`. Only loaded when something is copied.
+
+Packing streams: a file's contents never stand in memory. Unpacking trusts nothing: `tarfile`'s `tar` filter refuses
+names that lead out of the destination, also through links that the archive itself brought.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+
+from pier.cli.failure import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PIECE = 1 << 18
+BLOCK = 512
+
+
+def pack(source: str, name: str, *, follow: bool, keep_owner: bool) -> Iterator[bytes]:
+    """The file or tree at `source` under `name`; `follow` applies to the source itself."""
+    links: dict[tuple[int, int], str] = {}
+    for path, inner in _walk(source, name):
+        yield from _entry(path, inner, links, follow=follow and path == source, keep_owner=keep_owner)
+    yield b"\0" * (2 * BLOCK)
+
+
+def _walk(source: str, name: str) -> Iterator[tuple[str, str]]:
+    yield source, name
+    if not os.path.isdir(source) or os.path.islink(source.rstrip("/")) and not source.endswith(("/", "/.")):
+        return
+    for entry in sorted(os.scandir(source), key=lambda one: one.name):
+        inner = f"{name}/{entry.name}" if name not in ("", ".") else entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, inner)
+        else:
+            yield entry.path, inner
+
+
+def _entry(
+    path: str, name: str, links: dict[tuple[int, int], str], *, follow: bool, keep_owner: bool
+) -> Iterator[bytes]:
+    status = os.stat(path) if follow or path.endswith(("/", "/.")) else os.lstat(path)
+    if stat.S_ISSOCK(status.st_mode):
+        return
+    info = tarfile.TarInfo(name)
+    info.mode, info.mtime = stat.S_IMODE(status.st_mode), status.st_mtime
+    if keep_owner:
+        info.uid, info.gid = status.st_uid, status.st_gid
+    key = (status.st_dev, status.st_ino)
+    if stat.S_ISDIR(status.st_mode):
+        info.type = tarfile.DIRTYPE
+    elif stat.S_ISLNK(status.st_mode):
+        info.type, info.linkname = tarfile.SYMTYPE, os.readlink(path)
+    elif stat.S_ISREG(status.st_mode):
+        if status.st_nlink > 1 and key in links:
+            info.type, info.linkname = tarfile.LNKTYPE, links[key]
+        else:
+            links[key] = name
+            info.size = status.st_size
+    else:
+        _device(info, status)
+    yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    if info.size:
+        yield from _contents(path, info.size)
+
+
+def _device(info: tarfile.TarInfo, status: os.stat_result) -> None:
+    kinds = ((stat.S_ISCHR, tarfile.CHRTYPE), (stat.S_ISBLK, tarfile.BLKTYPE), (stat.S_ISFIFO, tarfile.FIFOTYPE))
+    info.type = next(kind for test, kind in kinds if test(status.st_mode))
+    info.devmajor, info.devminor = os.major(status.st_rdev), os.minor(status.st_rdev)
+
+
+def _contents(path: str, size: int) -> Iterator[bytes]:
+    """Exactly `size` bytes: a file that shrinks meanwhile is filled up, one that grows is cut."""
+    left = size
+    with open(path, "rb", buffering=0) as file:
+        while left:
+            data = file.read(min(PIECE, left)) or b"\0" * min(PIECE, left)
+            left -= len(data)
+            yield data
+    yield b"\0" * (-size % BLOCK)
+
+
+class _Stream:
+    """The chunks of an answer as the file that tarfile reads."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        pieces, have = [self._rest], len(self._rest)
+        while size < 0 or have < size:
+            piece = next(self._chunks, b"")
+            if not piece:
+                break
+            pieces.append(piece)
+            have += len(piece)
+        data = b"".join(pieces)
+        self._rest = data[size:] if size >= 0 else b""
+        return data[:size] if size >= 0 else data
+
+
+def unpack(chunks: Iterable[bytes], directory: str, old: str, new: str, *, keep_owner: bool) -> None:
+    """Unpack under `directory` with the first component `old` renamed to `new`."""
+    try:
+        with tarfile.open(fileobj=_Stream(chunks), mode="r|") as archive:  # type: ignore[call-overload]
+            for member in archive:
+                _rename(member, old, new)
+                if os.path.basename(member.name) == ".." or not member.name:
+                    continue
+                archive.extract(member, directory, numeric_owner=True, filter=_filter(keep_owner=keep_owner))
+    except (tarfile.TarError, OSError) as error:
+        raise Failure(str(error)) from None
+
+
+def _filter(*, keep_owner: bool):  # type: ignore[no-untyped-def]
+    def apply(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+        filtered = tarfile.tar_filter(member, path)
+        changes = {} if keep_owner else {"uid": os.getuid(), "gid": os.getgid(), "uname": None, "gname": None}
+        return filtered.replace(mode=member.mode, deep=False, **changes)  # type: ignore[arg-type]
+
+    return apply
+
+
+def _rename(member: tarfile.TarInfo, old: str, new: str) -> None:
+    for attribute in ("name", "linkname"):
+        value: str = getattr(member, attribute)
+        if attribute == "linkname" and not member.islnk():
+            continue
+        first, slash, rest = value.partition("/")
+        if first == old:
+            setattr(member, attribute, (new + slash + rest).strip("/") if new else rest or ".")
