@@ -13,6 +13,7 @@ from pathlib import Path
 from pier.kernel import cgroup
 from pier.kernel.capabilities import NAMES, bounding_set
 
+CAPABILITIES = NAMES  # every capability by name, in the kernel's order
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64", "s390x": "s390x", "ppc64le": "ppc64le"}
 
 

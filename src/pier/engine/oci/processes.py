@@ -10,8 +10,7 @@ from pier.engine.oci.facts import ContainerFacts, Settings
 from pier.engine.oci.identity import Identity, resolve
 from pier.engine.oci.merging import replace_variables
 from pier.engine.oci.security import SecurityOptions
-from pier.kernel.capabilities import NAMES
-from pier.runtime.facts import HostFacts
+from pier.runtime.facts import CAPABILITIES, HostFacts
 from pier.spec.capabilities import granted
 from pier.spec.containers import ExecConfig, Ulimit
 from pier.spec.errors import InvalidParameter
@@ -80,13 +79,13 @@ def bounding_set(facts: ContainerFacts, host: HostFacts) -> tuple[str, ...]:
         host_config.CapAdd,
         host_config.CapDrop,
         privileged=host_config.Privileged,
-        known=NAMES,
+        known=CAPABILITIES,
         available=host.capabilities,
     )
 
 
 def _everything(host: HostFacts) -> tuple[str, ...]:
-    return granted(None, None, privileged=True, known=NAMES, available=host.capabilities)
+    return granted(None, None, privileged=True, known=CAPABILITIES, available=host.capabilities)
 
 
 def capability_sets(bounding: tuple[str, ...], uid: int) -> Capabilities:

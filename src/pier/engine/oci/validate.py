@@ -11,8 +11,7 @@ from pier.engine.oci import devices, limits, mount_checks, network_checks, secur
 from pier.engine.oci.facts import Settings
 from pier.engine.oci.namespaces import container_of, is_container
 from pier.engine.signals import parse_signal
-from pier.kernel.capabilities import NAMES
-from pier.runtime.facts import HostFacts
+from pier.runtime.facts import CAPABILITIES, HostFacts
 from pier.spec.capabilities import normalized
 from pier.spec.containers import CreateRequest, HealthConfig, HostConfig, Ulimit
 from pier.spec.errors import InvalidParameter, NotFound
@@ -97,9 +96,9 @@ def _check_host_config(host_config: HostConfig, host: HostFacts, settings: Setti
     limits.check_restart_policy(host_config.RestartPolicy)
     for field, names in (("CapAdd", host_config.CapAdd), ("CapDrop", host_config.CapDrop)):
         # a capability that this host lacks cannot be added, but may well be dropped
-        available = host.capabilities if field == "CapAdd" else frozenset(NAMES)
+        available = host.capabilities if field == "CapAdd" else frozenset(CAPABILITIES)
         try:
-            normalized(names or (), NAMES, available)
+            normalized(names or (), CAPABILITIES, available)
         except InvalidParameter as error:
             raise InvalidParameter(f"invalid {field}: {error.message}") from None
     if "" in (host_config.Annotations or {}):
