@@ -1,5 +1,5 @@
-"""What a registry has under a name, without pulling it (`GET /distribution/{name}/json`); and the registries' settings
-for those who pull, so that the floors above need not know the client below.
+"""What a registry has under a name, without pulling it (`GET /distribution/{name}/json`), and the settings about
+registries for the engine.
 """
 
 from pier.registry.client import Document, Repository
@@ -7,45 +7,42 @@ from pier.registry.registries import Registries
 from pier.spec import image_config, manifests, references
 from pier.spec.credentials import Credentials
 from pier.spec.errors import PierError, Unavailable
-from pier.spec.manifests import Index, PlatformField
-from pier.spec.references import Reference
+from pier.spec.manifests import Index
 
 __all__ = ["Registries", "describe"]
 
-Json = dict[str, object]
 
-
-async def describe(name: str, registries: Registries, credentials: Credentials | None) -> Json:
-    """The descriptor of a name and the platforms that it serves, in Docker's JSON."""
+async def describe(name: str, registries: Registries, credentials: Credentials | None) -> dict[str, object]:
+    """Docker's `DistributionInspect`: the descriptor that the name stands for, and its platforms."""
     reference = references.parse(name).with_default_tag()
     failure: PierError | None = None
     for endpoint in await registries.endpoints(reference.domain):
         try:
             async with Repository(endpoint, reference, registries, credentials) as repository:
                 document = await repository.manifest(reference.digest or reference.tag or "")
-                return _view(document, await _platforms(document, repository))
+                return {"Descriptor": _descriptor(document), "Platforms": await _platforms(document, repository)}
         except PierError as error:
-            if not (endpoint.mirror or isinstance(error, Unavailable)):
+            if not endpoint.mirror and not isinstance(error, Unavailable):
                 raise
             failure = failure or error
-    raise failure or _nowhere(reference)
+    raise failure or Unavailable(f"no address to ask about {reference.familiar}")
 
 
-async def _platforms(document: Document, repository: Repository) -> list[PlatformField]:
-    parsed = manifests.parse(document.raw, document.media_type)
-    if isinstance(parsed, Index):
-        return [entry.platform for entry in parsed.manifests if entry.platform is not None]
-    raw = await repository.document(parsed.config.digest, parsed.config.size, image_config.MAX_BYTES)
+def _descriptor(document: Document) -> dict[str, object]:
+    return {"mediaType": document.media_type, "digest": document.digest, "size": len(document.raw)}
+
+
+async def _platforms(document: Document, repository: Repository) -> list[dict[str, str]]:
+    manifest = manifests.parse(document.raw, document.media_type)
+    if isinstance(manifest, Index):
+        found = [entry.platform for entry in manifest.manifests if entry.platform is not None]
+        return [_platform(one.architecture, one.os, one.variant) for one in found]
+    descriptor = manifest.config
+    raw = await repository.document(descriptor.digest, descriptor.size, image_config.MAX_BYTES)
     config = image_config.parse(raw)
-    return [PlatformField(config.architecture, config.os, config.variant)]
+    return [_platform(config.architecture, config.os, config.variant)]
 
 
-def _view(document: Document, platforms: list[PlatformField]) -> Json:
-    return {
-        "Descriptor": {"mediaType": document.media_type, "digest": document.digest, "size": len(document.raw)},
-        "Platforms": platforms,
-    }
-
-
-def _nowhere(reference: Reference) -> Unavailable:
-    return Unavailable(f"no address to ask for {reference.familiar}")
+def _platform(architecture: str, system: str, variant: str) -> dict[str, str]:
+    wire = {"architecture": architecture, "os": system, "variant": variant}
+    return {key: text for key, text in wire.items() if text}

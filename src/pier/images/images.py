@@ -12,9 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from pier.images import sweeping
 from pier.images.image import Deleted, Image, ImageRecord, Untagged
 from pier.images.layers import Layer, Layers
 from pier.images.removal import Removal
+from pier.images.repair import repair
 from pier.spec import digests, image_config, references
 from pier.spec.errors import InvalidParameter, NotFound
 from pier.spec.image_config import ImageConfig
@@ -183,16 +185,28 @@ class Images:
                 self._tags.pop(change.key, None)
 
     def sweep(self) -> None:
-        """At start, before anything else runs: remove layers and blobs that no image needs, and what a crash left in
-        `tmp`.
+        """At start, before anything else runs: mend layers after a power loss, remove what a crash left or no image
+        needs.
         """
         with self.lock:
+            sweeping.clear_temporary(self.layout.tmp, time.time())
+            lost = set(repair(self.layers, self.blobs))
+            for record in list(self._images.values()):
+                if lost & set(self._config(record).diff_ids):
+                    self._lose(record.id)
             self.layers.collect(self.wanted_layers, [layer.diff_id for layer in self.layers.all()])
             self.layers.sweep()
             wanted = {layer.blob for layer in self.layers.all()} | {record.manifest for record in self._images.values()}
             for digest in self.blobs.list():
                 if digest not in wanted:
                     self.blobs.delete(digest)
+
+    def _lose(self, image_id: str) -> None:
+        self.write([Delete(KIND, image_id), *(Delete(TAG, _key(name)) for name in self.references(image_id))])
+
+    def close(self) -> None:
+        """End what works in the background, before the records are closed. Calling it twice is harmless."""
+        self.layers.close()
 
     def _lookup(self, name: str) -> ImageRecord | None:
         whole = _ID.match(name)

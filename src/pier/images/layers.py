@@ -18,13 +18,14 @@ from pathlib import Path
 import msgspec
 
 from pier.spec import digests
-from pier.spec.errors import SystemFailure
+from pier.spec.errors import PierError, SystemFailure
 from pier.store import trees
 from pier.store.blobs import Blobs
 from pier.store.layout import Layout
 from pier.store.records import Delete, Put, Records
 
 KIND = "layer"
+_SETTLE_AFTER = 20.0  # seconds: a burst of pulls is synced once
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -59,6 +60,7 @@ class Layers:
         self._blobs = blobs
         self._lock = threading.RLock()
         self._holds: Counter[str] = Counter()
+        self._settling: threading.Timer | None = None
         self._boot = _BOOT_ID.read_text("ascii").strip()
         found = records.load(KIND)
         self._layers = {diff_id: msgspec.json.decode(document, type=Layer) for diff_id, document in found.items()}
@@ -122,6 +124,7 @@ class Layers:
             self._records.write(Put(KIND, layer.diff_id, msgspec.json.encode(layer))).result()
             self._layers[layer.diff_id] = layer
             self._holds[layer.diff_id] += 1
+            self._settle_soon()
             return layer
 
     def collect(self, wanted: Callable[[], set[str]], among: Iterable[str]) -> list[str]:
@@ -180,6 +183,25 @@ class Layers:
             trees.remove(target)
             os.rename(workspace.path, target)
             self._record(msgspec.structs.replace(layer, boot=self._boot))
+
+    def _settle_soon(self) -> None:
+        if self._settling is None:
+            self._settling = threading.Timer(_SETTLE_AFTER, self._settle_now)
+            self._settling.daemon = True
+            self._settling.start()
+
+    def _settle_now(self) -> None:
+        with self._lock:
+            self._settling = None
+        with contextlib.suppress(PierError, OSError):  # the layers stay doubtful, which costs time after a power loss
+            self.settle()
+
+    def close(self) -> None:
+        """Cancel what would run in the background."""
+        with self._lock:
+            if self._settling is not None:
+                self._settling.cancel()
+                self._settling = None
 
     def settle(self) -> None:
         """Sync the file system and note that the trees are on the disk. Slow: run it where nobody waits."""
