@@ -1,5 +1,6 @@
 """The engine: the services that the API speaks to, put together by the daemon's wiring."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pier.engine.containers import Containers
@@ -37,3 +38,5 @@ class Engine:
         self.parts.attachments.close()
         await self.parts.launcher.close()
         self.parts.offload.close()
+        with suppress(OSError):  # it stays while containers live in it
+            self.parts.parent_cgroup.remove()

@@ -140,6 +140,7 @@ class Execs:
             self._failed(exec_, error.code if isinstance(error, StartFailed) and error.code != 125 else 126)
             raise
         exec_.pid = exec_.keeper.pid
+        exec_.keeper.on_detach = lambda _, why: self._tell(exec_, "exec_detach") if why == "keys" else None
         self._parts.spawn(self._follow(exec_, exec_.keeper))
 
     def _process(self, exec_: Exec) -> bytes:

@@ -34,8 +34,13 @@ class Exits:
         self.remove: Later
 
     def watch(self, container: Container, keeper: Keeper) -> None:
-        """Follow a keeper to its end."""
+        """Follow a keeper to its end, and tell of clients that detach."""
+        keeper.on_detach = lambda _, why: self._detached(container, why)
         self._parts.spawn(self._follow(container, keeper))
+
+    def _detached(self, container: Container, why: str) -> None:
+        if why == "keys":
+            self._parts.news.container(container, "detach")
 
     async def _follow(self, container: Container, keeper: Keeper) -> None:
         exited = await asyncio.shield(keeper.exited())
@@ -55,10 +60,9 @@ class Exits:
         self._change(container, exited)
 
     def _clean_up(self, container: Container) -> None:
-        """In a thread: end what is left in the cgroup, give the network back. Each step stands alone."""
+        """In a thread: end what is left in the cgroup, give network and volumes back."""
         self._parts.empty_cgroup(container.id)
-        if container.record.endpoints:
-            self._parts.networks.release(container.id)
+        self._parts.give_back(container.record)
         shutil.rmtree(self._parts.run_directory(container.id), ignore_errors=True)
 
     def _tell_disconnected(self, container: Container) -> None:

@@ -4,11 +4,23 @@ A hop costs about 0.1 ms, so callers move whole sequences of work at once, never
 """
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from pier.spec.errors import NoSpace, PierError, SystemFailure
+
 T = TypeVar("T")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def of_host(error: OSError) -> PierError:
+    """A failing system call as one of our kinds of error, in the words of the kernel and of Go."""
+    words = os.strerror(error.errno).lower() if error.errno else str(error)
+    message = f"{error.filename}: {words}" if error.filename else words
+    return NoSpace(message) if error.errno in _FULL else SystemFailure(message)
 
 
 class Offload:
@@ -18,8 +30,11 @@ class Offload:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="engine")
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a plain function in a thread and hand back its result or its exception."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        """Run a plain function in a thread and hand back its result; what the host fails at becomes a PierError."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        except OSError as error:
+            raise of_host(error) from error
 
     def close(self) -> None:
         """Let the work under way end, and take no more."""

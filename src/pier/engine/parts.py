@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from pier.engine.events import Events
@@ -15,6 +16,7 @@ from pier.engine.news import News
 from pier.engine.oci.facts import Settings
 from pier.engine.offload import Offload
 from pier.engine.pending import Attachments
+from pier.engine.record import Record
 from pier.images.images import Images
 from pier.network.networks import Networks
 from pier.runtime.cgroups import ContainerCgroup
@@ -59,15 +61,29 @@ class Parts:
         """Where a container's keeper has its socket."""
         return self.exec_root / "containers" / container_id
 
+    @cached_property
+    def parent_cgroup(self) -> ContainerCgroup:
+        """The daemon's own part of the tree."""
+        return ContainerCgroup(self.cgroup_parent)
+
     def cgroup(self, container_id: str) -> ContainerCgroup:
         """The container's cgroup."""
-        return ContainerCgroup(f"{self.cgroup_parent}/{container_id}")
+        return ContainerCgroup(f"{self.cgroup_parent}/{container_id}", self.parent_cgroup.layout)
 
     def empty_cgroup(self, container_id: str) -> None:
         """In a thread: kill all that is left of a container, and take its cgroup away."""
         cgroup = self.cgroup(container_id)
-        cgroup.kill()
-        cgroup.remove()
+        if cgroup.exists():
+            cgroup.kill()
+            cgroup.remove()
+
+    def give_back(self, record: Record) -> None:
+        """In a thread: give a container's place in the network and its hold on volumes back; twice is harmless."""
+        if record.endpoints:
+            self.networks.release(record.id)
+        for mounted in record.mounts:
+            if mounted.point.Type == "volume":
+                self.volumes.release(mounted.point.Name, record.id)
 
     def remove_files(self, container_id: str) -> None:
         """In a thread: take a container's directory out of sight and empty it; none is no error."""

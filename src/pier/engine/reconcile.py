@@ -58,7 +58,7 @@ class Reconcile:
         found = list(self._projection)
         keepers = await asyncio.gather(*(self._adopt(container) for container in found))
         alive = {container.id: keeper for container, keeper in zip(found, keepers, strict=True) if keeper is not None}
-        await self._parts.offload.run(self._restore_network, frozenset(alive))
+        await self._parts.offload.run(self._restore_holds, frozenset(alive))
         ended = [container for container in found if container.id not in alive]
         for container in found:
             if container.id in alive:
@@ -87,7 +87,13 @@ class Reconcile:
             return None
         return await self._parts.launcher.adopt(directory)
 
-    def _restore_network(self, alive: frozenset[str]) -> None:
+    def _restore_holds(self, alive: frozenset[str]) -> None:
+        holders: dict[str, list[str]] = {}
+        for container in self._projection:
+            if container.id in alive:
+                for mounted in container.record.mounts:
+                    holders.setdefault(mounted.point.Name, []).append(container.id)
+        self._parts.volumes.restore(holders)
         networks = self._parts.networks
         networks.restore({id_: lease for id_, lease in networks.stored().items() if id_ in alive})
 

@@ -67,9 +67,15 @@ class Removing:
             forgotten = self._projection.remove(container)
             await self._parts.offload.run(self._take_away, container)
             await forgotten
+        self._release_image(container.record.image_id)
         self._parts.news.container(container, "destroy")
         container.tell("removed", Outcome(container.state.exit_code))
         self._sweep(container.id)
+
+    def _release_image(self, image_id: str) -> None:
+        """Tell the images when the last container of one is gone: it may have been removed by force under it."""
+        if all(other.record.image_id != image_id for other in self._projection):
+            self._parts.spawn(self._parts.offload.run(self._parts.images.release, image_id))
 
     def _anonymous(self, container: Container) -> list[tuple[str, str]]:
         """Its anonymous volumes that no other container uses, as (name, driver)."""
@@ -98,8 +104,7 @@ class Removing:
     def _take_away(self, container: Container) -> None:
         """In a thread: what the kernel still holds, then the files out of sight."""
         self._parts.empty_cgroup(container.id)
-        if container.record.endpoints:
-            self._parts.networks.release(container.id)
+        self._parts.give_back(container.record)
         shutil.rmtree(self._parts.run_directory(container.id), ignore_errors=True)
         try:
             os.rename(self._parts.layout.container(container.id), self._grave(container.id))

@@ -107,6 +107,7 @@ class Starting:
     def _prepare(self, record: Record, joined: Joined, files_of: str) -> Prepared:
         """In a thread: everything before the launch, the lease last but one so that little is undone on an error."""
         make_bind_sources(record)
+        self._acquire_volumes(record)
         facts = gather(record, self._parts, joined, files_of)
         connection = connect(record, self._parts.networks)
         try:
@@ -116,6 +117,12 @@ class Starting:
         except BaseException:
             connection.close()
             raise
+
+    def _acquire_volumes(self, record: Record) -> None:
+        """Volumes whose options ask for a mount are mounted while somebody uses them."""
+        for mounted in record.mounts:
+            if mounted.point.Type == "volume":
+                self._parts.volumes.acquire(mounted.point.Name, record.id)
 
     def _request(self, container: Container, prepared: Prepared) -> LaunchRequest:
         record, parts = container.record, self._parts
@@ -156,5 +163,4 @@ class Starting:
 
     def _clean_up(self, record: Record) -> None:
         self._parts.empty_cgroup(record.id)
-        if record.endpoints:
-            self._parts.networks.release(record.id)
+        self._parts.give_back(record)
