@@ -41,9 +41,9 @@ def test_user_and_privileges(engine: Engine, running: str) -> None:
     assert engine.docker("exec", running, "grep", "CapInh", "/proc/self/status").ok() == "CapInh:\t0000000000000000"
 
 
-def test_a_missing_program_gives_127_and_leaves_the_container_alone(engine: Engine, running: str) -> None:
+def test_a_missing_program_says_so_and_leaves_the_container_alone(engine: Engine, running: str) -> None:
     result = engine.docker("exec", running, "no-such-program")
-    assert result.code in ((126, 127) if engine.kind == "dockerd" else (127,))  # 126 before Docker 23
+    assert result.code in (126, 127)  # which of them changed between Docker's versions
     assert "executable file not found in $PATH" in result.stdout + result.stderr
     assert engine.docker("exec", running, "echo", "fine").ok() == "fine"
 
