@@ -1,4 +1,4 @@
-"""Fixtures for every suite, the choice of engines for `peer` tests, skips that the machine makes necessary, a summary."""
+"""Fixtures for every suite, the choice of engines for `peer` tests, skips that the machine makes needed, a summary."""
 
 import os
 import platform
@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 
 import pytest
+from hypothesis import settings
 
 from tests.support.fixtures import (
     busybox_tar,
@@ -32,6 +33,10 @@ __all__ = [
     "pierd",
     "registry",
 ]
+
+# the same examples on every run, and no stopwatch on a busy machine
+settings.register_profile("pier", deadline=None, derandomize=True, database=None)
+settings.load_profile("pier")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -93,7 +93,8 @@ def _lenient(body: bytes) -> Any:
         raise InvalidParameter(problem)
     try:
         text = json.dumps(json.loads(body.decode("utf-8", "replace")), ensure_ascii=False)
-        return json.loads(text.encode("utf-8", "replace").decode())
+        # surrogates of a pair meet here, lone ones are replaced
+        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except (ValueError, RecursionError):
         raise InvalidParameter("invalid JSON: exceeded max depth") from None
 
