@@ -1,7 +1,6 @@
 """The container's view of its control groups under /sys/fs/cgroup: its own subtree, of every hierarchy, read-only."""
 
 import os
-from dataclasses import dataclass
 
 from pier.kernel import mount as m
 from pier.kernel import openat2
@@ -11,7 +10,6 @@ _FLAGS = m.MOUNT_ATTR_NOSUID | m.MOUNT_ATTR_NODEV | m.MOUNT_ATTR_NOEXEC
 _AT_FDCWD = -100
 
 
-@dataclass(slots=True)
 class CgroupView(Step):
     """Mount the view: a tmpfs of binds on a v1 or hybrid host, one bind or a cgroup2 mount on a v2 host.
 
@@ -77,7 +75,6 @@ class CgroupView(Step):
         os.close(tree)
 
 
-@dataclass(slots=True)
 class CgroupSources(Step):
     """Take copies of the subtrees."""
 

@@ -5,6 +5,7 @@ the keeper. Everything that either needs is loaded before the creator itself is 
 """
 
 import os
+import signal
 import socket
 from typing import NoReturn, cast
 
@@ -27,17 +28,22 @@ def host() -> Host:
 
 def serve(channel: socket.socket, facts: Host, parent: str) -> NoReturn:
     """Take a slot below the control group `parent`, wait for the keeper's word, become the container. Never returns."""
+    stage: Stage | None = None
     try:
         process.set_dumpable(dumpable=False)
+        process.set_parent_death_signal(signal.SIGKILL)
         slot = _slot(facts, parent)
         request, descriptors = sync.receive(channel)
         if request is not None:
-            _start(channel, request, descriptors, facts, slot)
+            stage = _stage(channel, request, descriptors, slot)
+            _start(stage, request, facts)
     except Failure as failure:
         _report(channel, failure.message)
     except Exception as error:
         _report(channel, f"{type(error).__name__}: {error}")
     finally:
+        if stage:
+            stage.await_creator_end()
         os._exit(1)
 
 
@@ -51,18 +57,22 @@ def _slot(facts: Host, parent: str) -> str:
     return slot
 
 
-def _start(channel: socket.socket, request: sync.Message, descriptors: list[int], host_: Host, slot: str) -> None:
-    faults.point("creator-start")
-    names: list[str] = request["fds"]
-    given = dict(zip(names, descriptors, strict=True))
-    facts, config = sync.unpack_inputs(given[INPUTS])
+def _stage(channel: socket.socket, request: sync.Message, descriptors: list[int], slot: str) -> Stage:
+    given = dict(zip(request["fds"], descriptors, strict=True))
     stdio = [given.get(name, -1) for name in (STDIN, STDOUT, STDERR)]
     stage = Stage(channel, stdio, given.get(NETNS, -1), given.get(SECCOMP, -1), tty=request["tty"])
     stage.pidfd = given.get(PIDFD, -1)
+    stage.inputs = given[INPUTS]
     stage.slot = slot
-    stage.wait = bool(facts.get("wait"))
     stage.size = tuple(request["size"]) if request.get("size") else None
-    circumstances = Given(facts, request["cgroup"], NETNS in given, SECCOMP in given, tied=True)
+    return stage
+
+
+def _start(stage: Stage, request: sync.Message, host_: Host) -> None:
+    faults.point("creator-start")
+    facts, config = sync.unpack_inputs(stage.inputs)
+    stage.wait = bool(facts.get("wait"))
+    circumstances = Given(facts, request["cgroup"], stage.netns >= 0, stage.seccomp >= 0, tied=True)
     os.umask(0)
     if facts.get("exec"):
         become(plan_exec(cast("Process", config), circumstances, host_), stage)

@@ -6,7 +6,6 @@ link of the image or of a shared volume leads outside, however it is swapped mea
 
 import os
 import stat
-from dataclasses import dataclass
 
 from pier.kernel import mount as m
 from pier.kernel import openat2
@@ -25,7 +24,6 @@ PROC_FILES = frozenset(
 )  # fmt: skip
 
 
-@dataclass(slots=True)
 class OverlayRoot(Step):
     """Mount the layers and attach them on `at`, in this mount namespace only."""
 
@@ -50,7 +48,6 @@ class OverlayRoot(Step):
         _attach(stage.root, self.at)
 
 
-@dataclass(slots=True)
 class PlainRoot(Step):
     """Make a directory the root: a bind of itself, so that it is a mount."""
 
@@ -66,7 +63,6 @@ class PlainRoot(Step):
         _attach(stage.root, self.at)
 
 
-@dataclass(slots=True)
 class BindSource(Step):
     """Take a copy of a bind mount's source while the host's mount namespace is still ours."""
 
@@ -82,7 +78,6 @@ class BindSource(Step):
         stage.sources[self.number] = m.open_tree(_AT_FDCWD, self.source, recursive=self.recursive)
 
 
-@dataclass(slots=True)
 class Bind(Step):
     """Attach the source of the same number."""
 
@@ -112,7 +107,6 @@ class Bind(Step):
             os.close(source)
 
 
-@dataclass(slots=True)
 class Filesystem(Step):
     """Mount a file system of the kernel: proc, sysfs, tmpfs, devpts, mqueue, cgroup2 …"""
 
@@ -158,7 +152,6 @@ class Filesystem(Step):
             raise Failure(f"{self.context()}: {message}") from None
 
 
-@dataclass(slots=True)
 class DeviceNode(Step):
     """Make a device node, as the image cannot: in the container's own /dev."""
 
@@ -184,7 +177,6 @@ class DeviceNode(Step):
             os.close(directory)
 
 
-@dataclass(slots=True)
 class Links(Step):
     """Make symbolic links in /dev."""
 
@@ -205,7 +197,6 @@ class Links(Step):
             os.close(directory)
 
 
-@dataclass(slots=True)
 class Mask(Step):
     """Hide paths: a file behind the null device, a directory behind an empty, read-only tmpfs; absent ones are left."""
 
@@ -234,7 +225,6 @@ class Mask(Step):
                 os.close(empty)
 
 
-@dataclass(slots=True)
 class ReadOnly(Step):
     """Make paths read-only: a read-only copy of the mount over itself; absent ones are left."""
 
@@ -257,7 +247,6 @@ class ReadOnly(Step):
                 os.close(target)
 
 
-@dataclass(slots=True)
 class WorkingDirectoryExists(Step):
     """Make the working directory, as Docker does, inside the root."""
 
@@ -270,7 +259,6 @@ class WorkingDirectoryExists(Step):
         os.close(openat2.make_directories(stage.root, self.path))
 
 
-@dataclass(slots=True)
 class PivotRoot(Step):
     """Enter the root and let go of the host's."""
 

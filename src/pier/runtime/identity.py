@@ -7,7 +7,6 @@ import errno
 import os
 import signal
 import stat
-from dataclasses import dataclass
 from typing import NoReturn
 
 from pier.kernel import capabilities, fds, openat2, process, pty, rlimits, seccomp
@@ -18,7 +17,6 @@ from pier.runtime.steps import Failure, Stage, Step, reason
 _SIGNALS = [number for number in range(1, 65) if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33)]
 
 
-@dataclass(slots=True)
 class Terminal(Step):
     """Open a terminal from the container's own devpts, hand its master to the keeper, and show it as /dev/console."""
 
@@ -42,7 +40,6 @@ class Terminal(Step):
             fds.close_all((copy, target))
 
 
-@dataclass(slots=True)
 class Session(Step):
     """Start a session with the terminal or the pipes as descriptors 0, 1 and 2, owned by the container's user."""
 
@@ -63,7 +60,6 @@ class Session(Step):
                 os.fchown(number, self.uid, -1)
 
 
-@dataclass(slots=True)
 class Rlimit(Step):
     """Set one limit."""
 
@@ -78,7 +74,6 @@ class Rlimit(Step):
         rlimits.set_limit(self.number, self.soft, self.hard)
 
 
-@dataclass(slots=True)
 class NoNewPrivileges(Step):
     """Set no_new_privs."""
 
@@ -86,7 +81,6 @@ class NoNewPrivileges(Step):
         process.set_no_new_privileges()
 
 
-@dataclass(slots=True)
 class SeccompFilter(Step):
     """Load the filter that came with the request."""
 
@@ -99,7 +93,6 @@ class SeccompFilter(Step):
         seccomp.load(fds.read_all(stage.seccomp), self.flags)
 
 
-@dataclass(slots=True)
 class BoundingSet(Step):
     """Drop what is not in the bounding set, while we still may."""
 
@@ -114,7 +107,6 @@ class BoundingSet(Step):
         process.set_keep_capabilities(keep=True)
 
 
-@dataclass(slots=True)
 class User(Step):
     """Become the user: groups first, then gid, then uid, all three of each."""
 
@@ -133,7 +125,6 @@ class User(Step):
         os.umask(self.umask)
 
 
-@dataclass(slots=True)
 class CapabilitySets(Step):
     """Set effective, permitted and inheritable, then ambient."""
 
@@ -152,7 +143,6 @@ class CapabilitySets(Step):
             capabilities.set_ambient(self.ambient)
 
 
-@dataclass(slots=True)
 class WorkingDirectory(Step):
     """Enter the working directory as the user, and see that it lies inside the root (CVE-2024-21626)."""
 
@@ -171,7 +161,6 @@ class WorkingDirectory(Step):
             raise Failure("current working directory is outside of container mount namespace root -- possible breakout")
 
 
-@dataclass(slots=True)
 class Execute(Step):
     """Find the program as the container's user would, settle the last things, and become it."""
 
@@ -185,6 +174,7 @@ class Execute(Step):
         program = find_program(self.arguments[0], environment.get(b"PATH", b""))
         if self.tied:
             process.set_parent_death_signal(signal.SIGKILL)
+        stage.await_creator_end()
         if stage.wait:
             self._wait(stage)
         fds.mark_close_on_exec(3)

@@ -2,14 +2,15 @@
 
 import fcntl
 import os
+import signal
 import socket
 import struct
-from dataclasses import dataclass
 
 from pier.kernel import cgroup, namespaces, openat2
 from pier.kernel import mount as m
 from pier.kernel.cgroup import Layout
 from pier.kernel.libc import call
+from pier.kernel.process import set_parent_death_signal
 from pier.runtime import slots, sync
 from pier.runtime.cgroups import ContainerCgroup, Write
 from pier.runtime.steps import Failure, Stage, Step
@@ -17,7 +18,6 @@ from pier.runtime.steps import Failure, Stage, Step
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 
-@dataclass(slots=True)
 class CreateCgroup(Step):
     """Make the container's group, set its limits, and move into it."""
 
@@ -51,7 +51,6 @@ class CreateCgroup(Step):
                 cgroup.make(tree, self.path)
 
 
-@dataclass(slots=True)
 class EnterCgroup(Step):
     """Move into the v1 groups of a running container; the v2 group is entered by `Fork`."""
 
@@ -65,7 +64,6 @@ class EnterCgroup(Step):
         cgroup.enter(slots.v1_only(self.layout), self.path)
 
 
-@dataclass(slots=True)
 class WriteSelf(Step):
     """Write a file of this process in the host's procfs; programs that it becomes keep the value."""
 
@@ -84,7 +82,6 @@ class WriteSelf(Step):
             os.close(descriptor)
 
 
-@dataclass(slots=True)
 class JoinNetwork(Step):
     """Enter the network namespace whose descriptor came with the request."""
 
@@ -96,7 +93,6 @@ class JoinNetwork(Step):
         os.close(stage.netns)
 
 
-@dataclass(slots=True)
 class JoinNamespace(Step):
     """Enter a namespace by its file."""
 
@@ -114,7 +110,6 @@ class JoinNamespace(Step):
             os.close(descriptor)
 
 
-@dataclass(slots=True)
 class NewNamespaces(Step):
     """Enter new namespaces."""
 
@@ -133,9 +128,11 @@ class NewNamespaces(Step):
             _loopback_up()
 
 
-@dataclass(slots=True)
 class Fork(Step):
-    """Go on as a child of the keeper, in the container's PID namespace and its v2 control group (`group`, or "")."""
+    """Go on as a child of the keeper, in the container's PID namespace and its v2 control group (`group`, or "").
+
+    The keeper answers when the creator, in whose memory the child goes on, is dead: see `await_creator_end`.
+    """
 
     flags: int
     group: str
@@ -144,24 +141,16 @@ class Fork(Step):
         return "error starting the container's first process"
 
     def apply(self, stage: Stage) -> None:
-        process = self._clone()
-        if process:
-            sync.send(stage.channel, {"at": "process", "pid": process})
-            stage.channel.close()
-            os._exit(0)
-
-    def _clone(self) -> int:
-        flags = namespaces.CLONE_PARENT | self.flags
-        if not self.group:
-            return namespaces.clone(flags)
-        directory = os.open(self.group, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            return namespaces.clone_into(flags, directory)
-        finally:
+        directory = os.open(self.group, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if self.group else -1
+        _, process = namespaces.clone_sharing(self.flags, directory)
+        # Here runs only the child: the creator stands still for ever.
+        set_parent_death_signal(signal.SIGKILL)
+        sync.send(stage.channel, {"at": "process", "pid": process})
+        stage.forked = True
+        if directory >= 0:
             os.close(directory)
 
 
-@dataclass(slots=True)
 class JoinPids(Step):
     """Let children be born in the PID namespace of the container whose init is behind the pidfd."""
 
@@ -175,7 +164,6 @@ class JoinPids(Step):
             raise Failure("cannot exec in a stopped container") from None
 
 
-@dataclass(slots=True)
 class JoinContainer(Step):
     """Enter the namespaces of the container whose init is behind the pidfd."""
 
@@ -192,7 +180,6 @@ class JoinContainer(Step):
         os.close(stage.pidfd)
 
 
-@dataclass(slots=True)
 class SlaveMounts(Step):
     """Let the host's later mounts in until pivot_root, and none of ours out."""
 
@@ -203,7 +190,6 @@ class SlaveMounts(Step):
         m.mount(None, "/", None, m.MS_REC | m.MS_SLAVE)
 
 
-@dataclass(slots=True)
 class Hostname(Step):
     """Set the host name."""
 
@@ -216,7 +202,6 @@ class Hostname(Step):
         socket.sethostname(self.name)
 
 
-@dataclass(slots=True)
 class Domainname(Step):
     """Set the NIS domain name."""
 
@@ -230,7 +215,6 @@ class Domainname(Step):
         call("setdomainname", name, len(name))
 
 
-@dataclass(slots=True)
 class Sysctl(Step):
     """Write one kernel parameter of the new namespaces, through the container's procfs and nothing mounted on it."""
 

@@ -163,11 +163,18 @@ class Keeper:
                 self._terminal, self._slave = descriptors
             elif message["at"] == "process":
                 self._pid = message["pid"]
+                self._end_creator()
+                self._channel.send(b"!")
             elif message["at"] == "ready":
                 self._created = True
             if self._created and self._pid != self._creator:
                 self._pidfd = pidfd_open(self._pid)
                 return None
+
+    def _end_creator(self) -> None:
+        """The creator lent its memory to the process that goes on, and must not run again."""
+        os.kill(self._creator, signal.SIGKILL)
+        os.waitpid(self._creator, 0)
 
     def _begun(self) -> None:
         """The channel has closed: the program runs."""
@@ -228,7 +235,6 @@ class Keeper:
             for descriptor, wants, early in self._waiting:
                 self._streams.attach(descriptor, wants, early)
             self._started("created" if self._created else "started")
-            os.waitpid(self._creator, 0)
         except OSError:
             pass  # the daemon is gone: the container runs, and a new daemon finds it
         self._first.setblocking(False)

@@ -1,8 +1,7 @@
 """The options of an OCI mount, which are mount(8)'s words, sorted into what the kernel takes where. Pure."""
 
-from dataclasses import dataclass
-
 from pier.kernel import mount as m
+from pier.runtime.record import Record
 
 _SET = {
     "ro": m.MOUNT_ATTR_RDONLY,
@@ -35,8 +34,7 @@ _SUPERBLOCK = {"sync", "dirsync", "mand", "lazytime", "silent", "iversion"}
 _IGNORED = {"defaults", "async", "nomand", "nolazytime", "loud", "noiversion", "norelatime", "nostrictatime", "atime"}
 
 
-@dataclass(slots=True)
-class MountOptions:
+class MountOptions(Record):
     """The sorted options: attributes to set and clear (of the mount, or of the whole tree), propagation, data."""
 
     bind: bool = False

@@ -5,7 +5,10 @@ A plan is a tuple of steps; `runtime/filesystem.py` and `runtime/identity.py` ho
 
 import errno
 import os
+import signal
 import socket
+
+from pier.runtime.record import Record
 
 
 class Failure(Exception):
@@ -28,17 +31,28 @@ class Stage:
         self.size: tuple[int, int] | None = None
         self.wait = False
         self.slot = ""
+        self.forked = False
         self.root = -1
         self.procfs = -1
         self.sources: dict[int, int] = {}
         self.trees: dict[str, int] = {}
         self.pidfd = -1
+        self.inputs = -1
+
+    def await_creator_end(self) -> None:
+        """Wait for the keeper's word that the creator, whose memory this process uses, is dead.
+
+        Without a keeper there is no word: then the kernel kills both this process and the creator.
+        """
+        if self.forked:
+            if not self.channel.recv(1):
+                while True:
+                    signal.pause()
+            self.forked = False
 
 
-class Step:
+class Step(Record):
     """One act of a start. `context` opens the message of its failure, as runc words it."""
-
-    __slots__ = ()
 
     def describe(self) -> str:
         """One line for `--debug`."""
