@@ -48,6 +48,7 @@ class Repository:
     ) -> None:
         self._endpoint = endpoint
         self._reference = reference
+        self._registries = registries
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=8),
             timeout=_TIMEOUT,
@@ -154,10 +155,16 @@ class Repository:
         own_origin = f"{parts.scheme}://{parts.netloc}" == self._endpoint.base
         if own_origin and self._authorization.header:
             all_headers["Authorization"] = self._authorization.header
-        tls = self._endpoint.tls if own_origin and self._endpoint.tls else True
+        tls = self._endpoint.tls if own_origin else None
+        if tls is None and parts.scheme == "https":
+            tls = self._registries.tls(parts.netloc, verify=True)
         try:
             return await self._session.get(
-                url, headers=all_headers, allow_redirects=False, ssl=tls, proxy=proxy_for(parts.scheme, parts.netloc)
+                url,
+                headers=all_headers,
+                allow_redirects=False,
+                ssl=tls or True,
+                proxy=proxy_for(parts.scheme, parts.netloc),
             )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise unreachable(url, error) from error

@@ -50,10 +50,13 @@ class Registries:
         *,
         downloads: int = 3,
         attempts: int = 5,
+        loopback_is_insecure: bool = True,
     ) -> None:
         self._mirrors = tuple(_check_mirror(mirror) for mirror in mirrors)
         self._insecure_hosts = {entry.lower() for entry in insecure if _network(entry) is None}
-        self._networks = [network for entry in (*_LOOPBACK, *insecure) if (network := _network(entry))]
+        loopback = _LOOPBACK if loopback_is_insecure else ()
+        self._localhost = "localhost" if loopback_is_insecure else ""
+        self._networks = [network for entry in (*loopback, *insecure) if (network := _network(entry))]
         self._asks_names = any(_network(entry) for entry in insecure)
         self._directories = tuple(certificate_directories)
         self.attempts = attempts
@@ -86,7 +89,7 @@ class Registries:
     async def is_insecure(self, host: str) -> bool:
         """Whether the operator lists `host[:port]`, by name or by network, or it is this machine."""
         name = bare_host(host)
-        if host.lower() in self._insecure_hosts or name in self._insecure_hosts or name == "localhost":
+        if host.lower() in self._insecure_hosts or name in self._insecure_hosts or name == self._localhost:
             return True
         return any(address in network for address in await self._addresses(name) for network in self._networks)
 

@@ -67,11 +67,16 @@ class Blobs:
     def put(self, content: bytes) -> str:
         """Keep a document that is held in memory; its digest."""
         digest = digests.of(content)
-        if self.size(digest) is None:
-            with self.writer(digest, len(content)) as writer:
-                writer.restart()
-                writer.write(content)
-                writer.commit()
+        if self.size(digest) is not None:
+            return digest
+        path = self._layout.tmp / f"document-{os.urandom(12).hex()}"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with _room(path):
+                _write_all(fd, content)
+            self.adopt(path, fd, digest)
+        finally:
+            os.close(fd)
         return digest
 
     def writer(self, digest: str, size: int | None = None) -> "BlobWriter":
@@ -212,6 +217,12 @@ def _room(partial: Path) -> Iterator[None]:
             os.truncate(partial, 0)
             os.unlink(partial)
         raise NoSpace(f"write {partial.name}: no space left on device") from error
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 def _sync_directory(path: Path) -> None:
