@@ -1,7 +1,7 @@
 """How a command ends other than well: a message and an exit code.
 
-    Failure       anything that ends the command with a message (or none) and a code
-    └── UsageFailure   the command line was wrong: the usage is shown below the message
+Failure       anything that ends the command with a message (or none) and a code
+└── UsageFailure   the command line was wrong: the usage is shown below the message
 """
 
 from __future__ import annotations

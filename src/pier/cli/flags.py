@@ -57,7 +57,9 @@ def _read_row(line: str) -> Flag:
     words = left.lstrip("!").replace(",", "").split()
     short = words.pop(0)[1:] if not words[0].startswith("--") else ""
     name = words.pop(0)[2:]
-    return Flag(name, short, words[0] if words else "bool", help_.strip().replace("|", "\n").replace("¦", "|"), hidden=hidden)
+    return Flag(
+        name, short, words[0] if words else "bool", help_.strip().replace("|", "\n").replace("¦", "|"), hidden=hidden
+    )
 
 
 class Parsed:

@@ -105,7 +105,9 @@ class _Nothing:
         return None
 
 
-def attach(client: Client, name: str, *, stdin: bool, stdout: bool, stderr: bool, keys: str, logs: bool = False) -> Taken:
+def attach(
+    client: Client, name: str, *, stdin: bool, stdout: bool, stderr: bool, keys: str, logs: bool = False
+) -> Taken:
     """Take the container's streams over."""
     query: dict[str, str | list[str]] = {"stream": "1"}
     flags = {"stdin": stdin, "stdout": stdout, "stderr": stderr, "logs": logs}

@@ -28,7 +28,9 @@ GLOBAL_FLAGS = """
     --tlsverify          Use TLS and verify the remote
 -v, --version            Print version information and quit
 """
-FORMAT_END = """Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates"""
+FORMAT_END = (
+    """Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates"""
+)
 FORMATS = {
     "@format": "Format output using a custom template:\n"
     "'table':            Print output in table format with column headers (default)\n"

@@ -14,6 +14,10 @@ from pier.cli.failure import Failure, UsageFailure
 from pier.cli.flags import Flag, Parsed, Parser, read_table
 from pier.spec.errors import PierError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
 GLOBAL_FLAGS = """
     --config string
 -c, --context string
@@ -92,6 +96,8 @@ def _dispatch(program: str, arguments: list[str]) -> int:
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
     if not words or words[0] == "--help" or flags.on("help"):
+        if not words and not flags.on("help"):
+            return _show_help(program, [], sys.stderr)
         return _show_help(program, [] if not words or words[0] == "--help" else words)
     return _run_command(_surroundings(program, flags), words)
 
@@ -114,13 +120,13 @@ def _surroundings(program: str, flags: Parsed) -> Cli:
     return Cli(program, choice, flags.text("config"))
 
 
-def _show_help(program: str, words: list[str]) -> int:
+def _show_help(program: str, words: list[str], stream: TextIO | None = None) -> int:
     from pier.cli import help as texts  # lazily: only for --help
 
     row, _ = table.find(words)
     if row is None:
         text = texts.group(program, words[0]) if words and words[0] in table.GROUPS else texts.program(program)
-        sys.stdout.write(text)
+        (stream or sys.stdout).write(text)
     else:
         path = " ".join(words[: 2 if words[0] in table.GROUPS else 1])
         sys.stdout.write(texts.command(program, path, row, load(row)))
@@ -146,6 +152,8 @@ def _run_command(cli: Cli, words: list[str]) -> int:
     try:
         flags, positional = _parse(definition, words[count:])
         if flags.on("help"):
+            if "-h" in words[count:] and flags.flags["help"].short:
+                sys.stderr.write("Flag shorthand -h has been deprecated, use --help\n")
             return _show_help(cli.program, words[:count])
         definition.check(cli.command, len(positional))
         return definition.handler(cli, flags, positional) or 0
@@ -171,7 +179,9 @@ def _no_command(program: str, words: list[str]) -> int:
         raise Failure(
             f"{program}: unknown command: {program} {words[0]}\n\nRun '{program} --help' for more information"
         )
-    if len(words) == 1 or words[1] in ("--help", "-h"):
+    if len(words) == 1:
+        return _show_help(program, words, sys.stderr)
+    if words[1] in ("--help", "-h"):
         return _show_help(program, words[:1])
     command = f"{program} {words[0]}"
     if words[1].startswith("-"):

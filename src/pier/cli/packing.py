@@ -30,7 +30,7 @@ def pack(source: str, name: str, *, follow: bool, keep_owner: bool) -> Iterator[
 
 def _walk(source: str, name: str) -> Iterator[tuple[str, str]]:
     yield source, name
-    if not os.path.isdir(source) or os.path.islink(source.rstrip("/")) and not source.endswith(("/", "/.")):
+    if not os.path.isdir(source) or (os.path.islink(source.rstrip("/")) and not source.endswith(("/", "/."))):
         return
     for entry in sorted(os.scandir(source), key=lambda one: one.name):
         inner = f"{name}/{entry.name}" if name not in ("", ".") else entry.name

@@ -8,6 +8,7 @@ import signal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
+    from typing import Self
 
 LEFT_ALONE = frozenset(
     (
@@ -56,7 +57,7 @@ class Caught:
         self._write = -1
         self._before: dict[int, object] = {}
 
-    def __enter__(self) -> Caught:
+    def __enter__(self) -> Self:
         self.descriptor, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in self.numbers:

@@ -9,7 +9,7 @@ from pier.spec.errors import InvalidParameter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any
+    from typing import Any, Self
 
 DEFAULT_KEYS = b"\x10\x11"  # ctrl-p, ctrl-q
 
@@ -21,7 +21,7 @@ class Raw:
         self.descriptor = descriptor
         self.saved: list[Any] | None = None
 
-    def __enter__(self) -> Raw:
+    def __enter__(self) -> Self:
         import termios
 
         self.saved = termios.tcgetattr(self.descriptor)

@@ -33,7 +33,7 @@ def _integer(raw: str, bits: int, function: str = "ParseInt") -> int:
         value = int(raw, 0 if digits[:1] == "0" and len(digits) > 1 and not digits.isdecimal() else 10)
     except ValueError:
         raise ValueError(f'strconv.{function}: parsing "{raw}": invalid syntax') from None
-    if digits != raw and function == "ParseUint" or not digits or raw != raw.strip() or "_" in raw:
+    if (digits != raw and function == "ParseUint") or not digits or raw != raw.strip() or "_" in raw:
         raise ValueError(f'strconv.{function}: parsing "{raw}": invalid syntax')
     low, high = (0, (1 << bits) - 1) if function == "ParseUint" else (-(1 << bits - 1), (1 << bits - 1) - 1)
     if not low <= value <= high:
@@ -139,7 +139,23 @@ def _ulimit(raw: str) -> list[str]:
 
 
 ULIMITS = frozenset(
-    ("core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack").split()
+    [
+        "core",
+        "cpu",
+        "data",
+        "fsize",
+        "locks",
+        "memlock",
+        "msgqueue",
+        "nice",
+        "nofile",
+        "nproc",
+        "rss",
+        "rtprio",
+        "rttime",
+        "sigpending",
+        "stack",
+    ]
 )
 
 

@@ -1,4 +1,4 @@
-"""Addresses of daemons as Docker writes them: `unix:///path`, `tcp://host:port`, `ssh://host`, and how to connect to one.
+"""Addresses of daemons as Docker writes them (`unix:///path`, `tcp://host:port`, `ssh://host`), and connecting to one.
 
 Parsing is pure; `connect` is the only place that opens a socket.
 """
@@ -12,6 +12,7 @@ from pier.client.errors import ConnectionFailed
 from pier.spec.errors import InvalidParameter
 
 DEFAULT_HOST = "unix:///run/pier/pier.sock"
+UNRESOLVED = "Failed to initialize: unable to resolve docker endpoint: "
 DEFAULT_PORT = 2375
 TLS_PORT = 2376
 
@@ -55,7 +56,7 @@ def parse(text: str) -> Address:
     value = text.strip() or DEFAULT_HOST
     if "://" not in value:
         if value.startswith("/"):
-            raise InvalidParameter(f"unable to parse docker host `{text}`")
+            raise InvalidParameter(f"{UNRESOLVED}unable to parse docker host `{text}`")
         value = "tcp://" + value
     scheme, _, rest = value.partition("://")
     if scheme == "unix":
@@ -64,7 +65,7 @@ def parse(text: str) -> Address:
         return _parse_tcp(text, value, rest)
     if scheme == "ssh":
         return Address(value, "ssh", host=rest)
-    raise InvalidParameter(f"unable to parse docker host `{text}`")
+    raise InvalidParameter(f"{UNRESOLVED}invalid bind address format: {text}")
 
 
 def _parse_tcp(text: str, value: str, rest: str) -> Address:

@@ -82,7 +82,12 @@ class Client:
         return version_tuple(self.negotiate()) >= version_tuple(version)
 
     def open(
-        self, method: str, path: str, query: Query | None = None, body: Body = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Body = None,
+        headers: dict[str, str] | None = None,
     ) -> http.Response:
         """Send a request; the answer's body is still to be read. Raises for statuses from 400."""
         return self.checked(self._send(method, f"/v{self.negotiate()}{path}", query or {}, body, headers or {}))
@@ -101,7 +106,12 @@ class Client:
         return Pending(self, connection, method)
 
     def call(
-        self, method: str, path: str, query: Query | None = None, document: object = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        document: object = None,
+        headers: dict[str, str] | None = None,
     ) -> Any:
         """Send a JSON document, or nothing, and return the decoded answer."""
         body = None
@@ -160,5 +170,6 @@ class Client:
         except (ValueError, KeyError, TypeError):
             message = data.decode("utf-8", "replace").strip()
         if not message:
-            message = f"request returned {response.status} {response.reason} for API route and version, check if the server supports the requested API version"
+            message = f"request returned {response.status} {response.reason} for API route and version, "
+            message += "check if the server supports the requested API version"
         return from_answer(response.status, str(message).strip())

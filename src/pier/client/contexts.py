@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 
-from pier.client.address import DEFAULT_HOST, TLS_PORT, Address, Tls, parse
+from pier.client.address import DEFAULT_HOST, TLS_PORT, UNRESOLVED, Address, Tls, parse
 from pier.spec.errors import InvalidParameter, NotFound
 
 TYPE_CHECKING = False
@@ -79,7 +79,11 @@ def find_context(directory: str, name: str) -> Context:
     for context in list_contexts(directory):
         if context.name == name:
             return context
-    raise NotFound(f'context "{name}": context not found')
+    import hashlib  # only for the place where Docker keeps it
+
+    entry = hashlib.sha256(name.encode()).hexdigest()
+    path = os.path.join(directory, "contexts", "meta", entry, "meta.json")
+    raise NotFound(f'{UNRESOLVED}context "{name}": context not found: open {path}: no such file or directory')
 
 
 class Choice:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-TOKEN_USER = "<token>"
+IDENTITY_TOKEN = "<token>"  # noqa: S105 - the user name that says that the secret is a token
 NO_CREDENTIALS = ""
 
 
@@ -66,4 +66,4 @@ def _ask(helper: str, server: str) -> dict[str, str]:
     except (OSError, ValueError, subprocess.CalledProcessError):
         return {}
     user, secret = str(document.get("Username", "")), str(document.get("Secret", ""))
-    return {"identitytoken": secret} if user == TOKEN_USER else {"username": user, "password": secret}
+    return {"identitytoken": secret} if user == IDENTITY_TOKEN else {"username": user, "password": secret}

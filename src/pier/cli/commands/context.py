@@ -39,7 +39,7 @@ def _find(cli: Cli, name: str) -> contexts.Context:
     return _default(cli) if name == "default" else contexts.find_context(cli.directory, name)
 
 
-def listing(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def listing(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """All contexts; the one in effect has a star."""
     found = sorted([_default(cli), *contexts.list_contexts(cli.directory)], key=lambda context: context.name)
     name = current(cli)
@@ -62,7 +62,7 @@ def _row(context: contexts.Context, name: str) -> Row:
     )
 
 
-def show(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def show(cli: Cli, _flags: Parsed, _arguments: list[str]) -> None:
     """The name of the context in effect."""
     cli.out(current(cli))
 

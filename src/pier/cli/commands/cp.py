@@ -117,7 +117,9 @@ def _out(cli: Cli, flags: Parsed, container: str, source: str, target: str) -> N
     status = _decoded(response.headers)
     directory, name = _local_target(source, status, target)
     counter = _Counter(response.chunks())
-    packing.unpack(counter, directory, os.path.basename(source.rstrip("/.")) or "/", name, keep_owner=flags.on("archive"))
+    packing.unpack(
+        counter, directory, os.path.basename(source.rstrip("/.")) or "/", name, keep_owner=flags.on("archive")
+    )
     _tell(cli, flags, counter.total, target)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 KINDS = ("C", "A", "D")
 
 
-def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def run(cli: Cli, _flags: Parsed, arguments: list[str]) -> None:
     """One line for each path."""
     if not arguments[0]:
         raise Failure("Container name cannot be empty")

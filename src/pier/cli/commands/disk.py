@@ -33,7 +33,7 @@ CACHE = "CACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   USAGE     SHARE
 ACTIVE = ("running", "paused", "restarting")
 
 
-def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def run(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """A summary, or every object."""
     usage: dict[str, Any] = cli.client.get("/system/df")
     form = flags.text("format")

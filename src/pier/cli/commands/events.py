@@ -25,14 +25,14 @@ FLAGS = """
 """
 
 
-def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def run(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """Follow the stream and print each event."""
     query: dict[str, str | list[str]] = {**filters.encode(flags.many("filter"))}
     for name in ("since", "until"):
         try:
             point = times.parse_point(flags.text(name), time.time())
         except ValueError as error:
-            raise Failure(f"Error response from daemon: {error}") from None
+            raise Failure(str(error)) from None
         if point:
             query[name] = point
     form = flags.text("format")

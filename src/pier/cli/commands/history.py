@@ -35,9 +35,9 @@ def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     """One line for each step."""
     query: dict[str, str | list[str]] = {}
     if flags.text("platform"):
-        from pier.cli.commands.rmi import _platform
+        from pier.cli.commands.rmi import platform_document
 
-        query["platform"] = _platform(flags.text("platform"))
+        query["platform"] = platform_document(flags.text("platform"))
     steps = cli.client.get(image_path(arguments[0], "history"), query) or []
     trunc, human = not flags.on("no-trunc"), flags.on("human", True)
     form = flags.text("format")

@@ -57,7 +57,7 @@ def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     chosen = choose(form, quiet=flags.on("quiet"), digests=flags.on("digests"))
     digests = flags.on("digests") or ".Digest" in form
     trunc = not flags.on("no-trunc")
-    rows = [one for image in images for one in rows_of(image, trunc=trunc, digests=digests, quiet=flags.on("quiet"))]
+    rows = [one for image in images for one in rows_of(image, trunc=trunc, digests=digests)]
     formats.show(chosen, HEADERS, rows)
 
 
@@ -72,7 +72,7 @@ def choose(form: str, *, quiet: bool, digests: bool) -> str:
     return form
 
 
-def rows_of(image: dict[str, Any], *, trunc: bool, digests: bool = False, quiet: bool = False) -> list[Row]:
+def rows_of(image: dict[str, Any], *, trunc: bool, digests: bool = False) -> list[Row]:
     """One row for each name of an image; one with `<none>` for an image without names."""
     tags = [tag for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
     found = [digest for digest in image.get("RepoDigests") or [] if not digest.startswith("<none>@")]

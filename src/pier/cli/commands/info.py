@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FLAGS = "-f, --format string   @format-inspect\n"
 
 
-def run(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
+def run(cli: Cli, flags: Parsed, _arguments: list[str]) -> int:
     """Print it, or the client's part and the error when there is no daemon."""
     problem: PierError | None = None
     info: dict[str, Any] = {}

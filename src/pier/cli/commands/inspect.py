@@ -81,25 +81,27 @@ class _Unknown(NotFound):
 def show(cli: Cli, flags: Parsed, names: list[str], getter: Getter) -> int:
     """Print what is found, then say what is not."""
     form = flags.text("format")
-    render = _renderer(form) if form else None
+    render = _renderer(form) if form and form != "json" else None
     found: list[object] = []
+    texts: list[str] = []
     problems: list[str] = []
     for name in names:
         try:
             value = getter(name)
+            if render is None:
+                found.append(value)
+            else:
+                texts.append(render(value))
+        except ConnectionFailed:
+            raise
         except PierError as error:
-            if isinstance(error, ConnectionFailed):
-                raise
             problems.append(describe(error))
-            continue
-        if render is None:
-            found.append(value)
-        else:
-            sys.stdout.write(render(value) + "\n")
-    if render is None:
-        sys.stdout.write(pretty(found) + "\n")
-    elif not found and len(problems) == len(names):
-        sys.stdout.write("\n")
+        except Failure as failure:
+            problems.append(failure.message)
+    if render is not None:
+        sys.stdout.write("\n".join(texts) + "\n")
+    else:
+        sys.stdout.write((_compact(found) if form else pretty(found)) + "\n")
     if problems:
         cli.error("\n".join(problems))
     return 1 if problems else 0
@@ -113,13 +115,17 @@ def pretty(value: object) -> str:
     return text
 
 
+def _compact(value: object) -> str:
+    from pier.cli.templates.values import encode
+
+    return encode(value)
+
+
 def _renderer(form: str) -> Callable[[object], str]:
     from pier.cli.templates.lexer import TemplateError
     from pier.cli.templates.template import Template
-    from pier.cli.templates.values import encode, typed
+    from pier.cli.templates.values import typed
 
-    if form == "json":
-        return encode
     try:
         template = Template(form)
     except TemplateError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pier.cli.command import Cli, Definition
+from pier.cli.failure import Failure
 from pier.spec.errors import NotFound
 
 TYPE_CHECKING = False
@@ -57,12 +58,12 @@ def kill(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
     return cli.each(arguments, lambda name: cli.client.post(path(name, "kill"), query))
 
 
-def pause(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
+def pause(cli: Cli, _flags: Parsed, arguments: list[str]) -> int:
     """Freeze."""
     return cli.each(arguments, lambda name: cli.client.post(path(name, "pause")))
 
 
-def unpause(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
+def unpause(cli: Cli, _flags: Parsed, arguments: list[str]) -> int:
     """Thaw."""
     return cli.each(arguments, lambda name: cli.client.post(path(name, "unpause")))
 
@@ -97,7 +98,7 @@ def _remove(cli: Cli, name: str, query: dict[str, str | list[str]], *, force: bo
         raise _Missing(describe(error)) from None
 
 
-def wait(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
+def wait(cli: Cli, _flags: Parsed, arguments: list[str]) -> int:
     """Wait for each in turn and print its exit code."""
     return cli.each(arguments, lambda name: cli.out(str(wait_for(cli, name))), echo=False)
 
@@ -107,14 +108,13 @@ def wait_for(cli: Cli, name: str) -> int:
     return int(cli.client.post(path(name, "wait"), {"condition": "not-running"})["StatusCode"])
 
 
-def rename(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def rename(cli: Cli, _flags: Parsed, arguments: list[str]) -> None:
     """Give a container another name."""
     old, new = (argument.strip() for argument in arguments)
     if not old or not new:
-        from pier.cli.failure import Failure  # lazily: errors are rare
-
         raise Failure("Error: Neither old nor new names may be empty")
-    cli.client.post(path(old, "rename"), {"name": new})
+    if cli.each([old], lambda name: cli.client.post(path(name, "rename"), {"name": new}), echo=False):
+        raise Failure(f"Error: failed to rename container named {old}")
 
 
 MANY = "CONTAINER [CONTAINER...]"

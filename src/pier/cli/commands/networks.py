@@ -65,7 +65,7 @@ HEADERS = {
 TABLE = "table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}"
 
 
-def listing(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def listing(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """Ask for the list and print it."""
     networks = cli.client.get("/networks", filters.encode(flags.many("filter"))) or []
     form = flags.text("format")
@@ -74,7 +74,9 @@ def listing(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     if form in ("", "table"):
         form = "{{.ID}}" if flags.on("quiet") else TABLE
     elif form == "raw":
-        form = "network_id: {{.ID}}" + ("" if flags.on("quiet") else "\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n")
+        form = "network_id: {{.ID}}" + (
+            "" if flags.on("quiet") else "\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n"
+        )
     ordered = sorted(networks, key=lambda network: natural(network["Name"]))
     formats.show(form, HEADERS, [row(network, trunc=not flags.on("no-trunc")) for network in ordered])
 
@@ -149,14 +151,20 @@ def address_pools(flags: Parsed) -> list[dict[str, Any]]:
             if others:
                 raise Failure(f"invalid CIDR address: {subnet}") from None
             parsed[subnet] = None
-        if any(other and parsed[subnet] and other.overlaps(parsed[subnet]) for key, other in parsed.items() if key != subnet):
+        if any(
+            other and parsed[subnet] and other.overlaps(parsed[subnet])
+            for key, other in parsed.items()
+            if key != subnet
+        ):
             raise Failure("multiple overlapping subnet configuration is not supported")
         pools[subnet] = {"Subnet": subnet}
     for name, key in (("ip-range", "IPRange"), ("gateway", "Gateway")):
         for value in flags.many(name):
             pool = _pool_of(value, parsed, pools, name)
             if key in pool:
-                raise Failure(f"cannot configure multiple {name}s ({value}, {pool[key]}) on the same subnet ({pool['Subnet']})")
+                raise Failure(
+                    f"cannot configure multiple {name}s ({value}, {pool[key]}) on the same subnet ({pool['Subnet']})"
+                )
             pool[key] = value
     for name, address in flags.mapping("aux-address").items():
         _pool_of(address, parsed, pools, "aux-address").setdefault("AuxiliaryAddresses", {})[name] = address
@@ -186,8 +194,10 @@ def remove(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
         except NotFound:
             if not flags.on("force"):
                 raise
+        else:
+            cli.out(name)
 
-    failed = cli.each(arguments, one)
+    failed = cli.each(arguments, one, echo=False)
     if failed:
         cli.error("exit status 1")
     return failed
@@ -195,7 +205,9 @@ def remove(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
 
 def connect(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     """Give a container an endpoint on a network."""
-    addresses = {key: flags.text(name) for name, key in (("ip", "IPv4Address"), ("ip6", "IPv6Address")) if flags.text(name)}
+    addresses = {
+        key: flags.text(name) for name, key in (("ip", "IPv4Address"), ("ip6", "IPv6Address")) if flags.text(name)
+    }
     config: dict[str, Any] = {"IPAMConfig": addresses}
     if flags.many("link-local-ip"):
         config["IPAMConfig"] = addresses | {"LinkLocalIPs": flags.many("link-local-ip")}

@@ -23,7 +23,7 @@ def _order(entry: tuple[str, str]) -> tuple[int, str, str]:
     return int(port), protocol, entry[1]
 
 
-def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def run(cli: Cli, _flags: Parsed, arguments: list[str]) -> None:
     """All ports, or one."""
     container = cli.client.get(path(arguments[0], "json"))
     ports: dict[str, list[dict[str, Any]] | None] = container["NetworkSettings"].get("Ports") or {}
@@ -34,7 +34,7 @@ def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
         return
     number, _, protocol = arguments[1].partition("/")
     if not number.isdecimal():
-        raise Failure(f"Error: invalid port ({arguments[1]}): invalid port '{number}': invalid syntax")
+        raise Failure(f'Error: invalid port ({arguments[1]}): strconv.ParseUint: parsing "{number}": invalid syntax')
     bindings = ports.get(f"{number}/{protocol or 'tcp'}") or []
     if not bindings:
         raise Failure(f"Error: No public port '{arguments[1]}' published for {arguments[0]}")

@@ -37,13 +37,13 @@ def agreed(flags: Parsed, warning: str) -> bool:
     return answer.strip().lower() == "y"
 
 
-def containers(cli: Cli, flags: Parsed, given: list[str]) -> tuple[int, str]:
+def containers(cli: Cli, _flags: Parsed, given: list[str]) -> tuple[int, str]:
     """Remove stopped containers."""
     answer = cli.client.post("/containers/prune", filters.encode(given)) or {}
     return answer.get("SpaceReclaimed") or 0, _listed("Deleted Containers:", answer.get("ContainersDeleted"))
 
 
-def networks(cli: Cli, flags: Parsed, given: list[str]) -> tuple[int, str]:
+def networks(cli: Cli, _flags: Parsed, given: list[str]) -> tuple[int, str]:
     """Remove networks without endpoints."""
     answer = cli.client.post("/networks/prune", filters.encode(given)) or {}
     return 0, _listed("Deleted Networks:", answer.get("NetworksDeleted"))
@@ -78,20 +78,20 @@ def _show(cli: Cli, space: int, text: str, *, total: bool = True) -> None:
         cli.out(f"Total reclaimed space: {units.human_size(space)}")
 
 
-def prune_containers(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def prune_containers(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """`container prune`."""
     if agreed(flags, "WARNING! This will remove all stopped containers."):
         _show(cli, *containers(cli, flags, flags.many("filter")))
 
 
-def prune_images(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def prune_images(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """`image prune`."""
     which = f"images {UNUSED}" if flags.on("all") else "dangling images"
     if agreed(flags, f"WARNING! This will remove all {which}."):
         _show(cli, *images(cli, flags, flags.many("filter")))
 
 
-def prune_volumes(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def prune_volumes(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """`volume prune`."""
     which = "all local" if flags.on("all") else "anonymous local"
     if flags.on("all") and any(item.startswith("all=") for item in flags.many("filter")):
@@ -100,7 +100,7 @@ def prune_volumes(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
         _show(cli, *volumes(cli, flags, flags.many("filter")))
 
 
-def prune_networks(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def prune_networks(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """`network prune`."""
     if agreed(flags, "WARNING! This will remove all custom networks not used by at least one container."):
         _show(cli, *networks(cli, flags, flags.many("filter")), total=False)
@@ -119,7 +119,7 @@ def system_warning(flags: Parsed) -> str:
     return text
 
 
-def prune_system(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def prune_system(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """`system prune`: containers, networks, volumes if asked, images."""
     given = flags.many("filter")
     if flags.on("volumes") and any(item.startswith("until=") for item in given):

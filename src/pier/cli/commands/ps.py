@@ -48,11 +48,13 @@ HEADERS = {
 }
 
 
-def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def run(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """Ask for the list and print it."""
     form = flags.text("format")
     if not form and not flags.on("quiet"):
         form = cli.setting("psFormat")
+    if form and flags.on("quiet"):
+        cli.error("WARNING: Ignoring custom format, because both --format and --quiet are set.")
     last = 1 if flags.on("latest") else flags.number("last", -1)
     query: dict[str, str | list[str]] = {**filters.encode(flags.many("filter"))}
     if flags.on("all") or last > 0:

@@ -12,9 +12,8 @@ from pier.client.credentials import header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
-
     from pier.cli.flags import Parsed
+    from pier.cli.output.progress import Stream
 
 PULL_FLAGS = """
 -a, --all-tags                Download all tagged images in the repository
@@ -43,7 +42,7 @@ def auth_headers(cli: Cli, name: str) -> dict[str, str]:
     return {"X-Registry-Auth": value} if value else {}
 
 
-def pull_image(cli: Cli, name: str, *, platform: str = "", quiet: bool = False, stream: TextIO = sys.stdout) -> None:
+def pull_image(cli: Cli, name: str, *, platform: str = "", quiet: bool = False, stream: Stream = sys.stdout) -> None:
     """Pull one image and draw its progress."""
     reference = references.parse(name).with_default_tag()
     tag = reference.digest or reference.tag or ""
@@ -51,7 +50,7 @@ def pull_image(cli: Cli, name: str, *, platform: str = "", quiet: bool = False, 
 
 
 def _pull(
-    cli: Cli, name: str, query: dict[str, str | list[str]], platform: str, *, quiet: bool, stream: TextIO
+    cli: Cli, name: str, query: dict[str, str | list[str]], platform: str, *, quiet: bool, stream: Stream
 ) -> None:
     if platform:
         query["platform"] = platform.lower()

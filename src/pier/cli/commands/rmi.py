@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pier.cli.command import Cli, Definition
+from pier.cli.failure import Failure
 from pier.cli.output import references
 from pier.cli.report import describe
-from pier.spec.errors import NotFound, PierError
+from pier.spec.errors import InvalidParameter, NotFound, PierError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 FLAGS = """
 -f, --force              Force removal of the image
     --no-prune           Do not delete untagged parents
-    --platform strings   Remove only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")
+    --platform strings   Remove only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g.,
+            "linux/amd64")
 """
 
 
@@ -33,7 +35,7 @@ def remove(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
     if flags.on("no-prune"):
         query["noprune"] = "1"
     if flags.many("platform"):
-        query["platforms"] = [_platform(text) for text in flags.many("platform")]
+        query["platforms"] = [platform_document(text) for text in flags.many("platform")]
     failed = 0
     problems = []
     for name in arguments:
@@ -49,7 +51,7 @@ def remove(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
     return failed
 
 
-def _platform(text: str) -> str:
+def platform_document(text: str) -> str:
     import json
 
     parts = text.split("/")
@@ -57,9 +59,13 @@ def _platform(text: str) -> str:
     return json.dumps(dict(zip(names, parts, strict=False)), separators=(",", ":"))
 
 
-def tag(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def tag(cli: Cli, _flags: Parsed, arguments: list[str]) -> None:
     """Give an image another name."""
-    repository, name = references.split(arguments[1])
+    try:
+        repository, name = references.split(arguments[1])
+    except InvalidParameter as error:
+        text = f'Error parsing reference: "{arguments[1]}" is not a valid repository/tag: {error.message}'
+        raise Failure(text) from None
     cli.client.post(image_path(arguments[0], "tag"), {"repo": repository, "tag": name})
 
 

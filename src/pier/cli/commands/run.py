@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pier.cli.flags import Parsed
 
 NOT_FOUND = ("executable file not found", "no such file or directory", "system cannot find the file specified")
+PLAIN = "abcdefghijklmnopqrstuvwxyz0123456789._-/:@"
 NOT_EXECUTABLE = ("permission denied", "is a directory")
 
 
@@ -37,26 +38,27 @@ class _CidFile:
         self.path = path
         self.written = False
         if path and os.path.exists(path):
-            raise Failure(
-                "container ID file found, make sure the other container isn't running or delete " + path
-            )
+            raise Failure("container ID file found, make sure the other container isn't running or delete " + path)
+        if path:
+            self._put("")
+
+    def _put(self, text: str) -> None:
         try:
-            self.file = open(path, "w", encoding="utf-8") if path else None
+            with open(self.path, "w", encoding="utf-8") as file:
+                file.write(text)
         except OSError as error:
             reason = (error.strerror or "").lower()
-            raise Failure(f"failed to create the container ID file: open {path}: {reason}") from None
+            raise Failure(f"failed to create the container ID file: open {self.path}: {reason}") from None
 
     def write(self, identity: str) -> None:
         """Keep the file, with the id in it."""
-        if self.file is not None:
-            self.file.write(identity)
-            self.file.close()
-            self.written = True
+        self.written = True
+        if self.path:
+            self._put(identity)
 
     def close(self) -> None:
         """Remove a file that got no id."""
-        if self.file is not None and not self.written:
-            self.file.close()
+        if self.path and not self.written:
             os.unlink(self.path)
 
 
@@ -110,8 +112,10 @@ def _pull(cli: Cli, flags: Parsed, image: str) -> None:
 
 
 def _body(cli: Cli, flags: Parsed, arguments: list[str]) -> dict[str, Any]:
-    if not arguments[0]:
-        raise Failure("invalid reference format")
+    if not arguments[0] or arguments[0].strip(PLAIN):
+        from pier.spec.references import parse  # lazily: only for names that look wrong
+
+        parse(arguments[0])
     body = create_body(flags, arguments, mac_in_endpoint=cli.client.at_least("1.44"))
     if flags.on("tty") and sys.stdout.isatty():
         from pier.cli.terminal import size  # lazily: only for terminals

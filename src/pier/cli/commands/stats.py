@@ -26,9 +26,7 @@ FLAGS = """
     --no-stream       Disable streaming stats and only pull the first result
     --no-trunc        Do not truncate output
 """
-TABLE = (
-    "table {{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}"
-)
+TABLE = "table {{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}"
 HEADERS = {
     "Container": "CONTAINER",
     "ID": "CONTAINER ID",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MINIMUM = 20
 
 
-def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def run(cli: Cli, _flags: Parsed, arguments: list[str]) -> None:
     """Ask the daemon, which asks ps."""
     query: dict[str, str | list[str]] = {"ps_args": " ".join(arguments[1:])} if arguments[1:] else {}
     answer = cli.client.get(path(arguments[0], "top"), query)

@@ -44,7 +44,7 @@ def _client(cli: Cli) -> dict[str, Any]:
     }
 
 
-def run(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
+def run(cli: Cli, flags: Parsed, _arguments: list[str]) -> int:
     """Both sides; the client's alone, and an error, when there is no daemon."""
     problem: PierError | None = None
     server: dict[str, Any] | None = None

@@ -71,7 +71,7 @@ def create(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     cli.out(cli.client.post("/volumes/create", None, body)["Name"])
 
 
-def listing(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
+def listing(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     """Ask for the list and print it."""
     if flags.on("cluster"):
         raise Failure("--cluster is not supported: cluster volumes need a swarm")

@@ -58,9 +58,7 @@ def refuse(flags: Parsed) -> None:
     if flags.changed("disable-content-trust") and not flags.on("disable-content-trust"):
         raise Failure("--disable-content-trust=false is not supported: there is no notary to ask")
     if flags.text("pull") not in PULLS:
-        raise Failure(
-            f"invalid pull option: '{flags.text('pull')}': must be one of \"always\", \"missing\" or \"never\""
-        )
+        raise Failure(f'invalid pull option: \'{flags.text("pull")}\': must be one of "always", "missing" or "never"')
 
 
 def _attachments(flags: Parsed) -> dict[str, Any]:

@@ -125,7 +125,9 @@ def _devices(flags: Parsed) -> dict[str, Any]:
         result["DeviceRequests"] = requests
     if flags.many("ulimit"):
         limits = {name: (soft, hard) for name, soft, hard in map(values.parse_ulimit, flags.many("ulimit"))}
-        result["Ulimits"] = [{"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in sorted(limits.items())]
+        result["Ulimits"] = [
+            {"Name": name, "Soft": soft, "Hard": hard} for name, (soft, hard) in sorted(limits.items())
+        ]
     return result
 
 

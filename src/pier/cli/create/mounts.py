@@ -67,9 +67,7 @@ def _option(options: dict[str, dict[str, Any]], key: str, value: str, field: str
         chosen["NonRecursive"] = _bool(key, value)
     elif key == "bind-recursive":
         _recursion(chosen, value)
-    elif key == "volume-subpath":
-        chosen["Subpath"] = value
-    elif key == "image-subpath":
+    elif key == "volume-subpath" or key == "image-subpath":
         chosen["Subpath"] = value
     elif key == "volume-nocopy":
         chosen["NoCopy"] = _bool(key, value)

@@ -14,7 +14,9 @@ RATE = (
     "invalid rate for device: {raw}. The correct format is <device-path>:<number>[<unit>]. "
     "Number must be a positive integer. Unit is optional and can be kb, mb, or gb"
 )
-OPERATIONS = "invalid rate for device: {raw}. The correct format is <device-path>:<number>. Number must be a positive integer"
+OPERATIONS = (
+    "invalid rate for device: {raw}. The correct format is <device-path>:<number>. Number must be a positive integer"
+)
 SYSCTLS = frozenset(("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax"))
 MORE_SYSCTLS = frozenset(("kernel.shmmni", "kernel.shm_rmid_forced"))
 

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 def prepare(form: str) -> tuple[str, bool]:
     """The template's text, and whether it is a table."""
-    text = form.strip()
-    is_table = text == "table" or text.startswith("table ") or form.startswith("table")
-    if is_table:
-        text = text[len("table") :].strip(" ")
+    is_table = form.startswith("table")
+    text = form.removeprefix("table").strip(" ")
     if text == "json" and not is_table:
         return "{{json .}}", False
     return text.replace("\\t", "\t").replace("\\n", "\n"), is_table
@@ -87,7 +85,8 @@ def show_object(form: str, value: object) -> None:
     try:
         sys.stdout.write(parsed.execute(value) + "\n")
     except TemplateError as error:
-        raise Failure(f"template parsing error: {error}") from None
+        sys.stdout.write("\n")
+        raise Failure(str(error)) from None
 
 
 def labels_text(labels: object) -> str:

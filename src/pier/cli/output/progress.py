@@ -14,7 +14,20 @@ from pier.cli.output import units
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, TextIO
+    from typing import Any, Protocol
+
+    class Stream(Protocol):
+        """What a display needs of a stream; one that is a terminal has a descriptor too."""
+
+        def isatty(self) -> bool:
+            """True for a terminal."""
+
+        def write(self, text: str, /) -> int:
+            """Write a piece of text."""
+
+        def flush(self) -> None:
+            """Show what was written."""
+
 
 BAR = 50
 
@@ -40,7 +53,7 @@ def bar(detail: dict[str, Any], columns: int) -> str:
 class Display:
     """Draws one stream of messages."""
 
-    def __init__(self, stream: TextIO, on_aux: Callable[[Any], None] | None = None) -> None:
+    def __init__(self, stream: Stream, on_aux: Callable[[Any], None] | None = None) -> None:
         self.stream = stream
         self.terminal = stream.isatty()
         self.on_aux = on_aux
@@ -100,6 +113,6 @@ class Display:
 
     def _columns(self) -> int:
         try:
-            return os.get_terminal_size(self.stream.fileno()).columns if self.terminal else 200
+            return os.get_terminal_size(2).columns if self.terminal else 200
         except OSError:
             return 200

@@ -7,7 +7,7 @@ BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
-DURATIONS = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": SECOND, "m": MINUTE, "h": HOUR}  # noqa: RUF001
+DURATIONS = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": SECOND, "m": MINUTE, "h": HOUR}
 
 
 def significant(value: float, digits: int) -> str:
@@ -65,8 +65,7 @@ def ram_in_bytes(raw: str) -> int:
     if cut < 0:
         raise ValueError(f"invalid size: '{raw}'")
     number, suffix = text[: cut + 1], text[cut + 1 :]
-    if number.endswith(" "):
-        number = number[:-1]
+    number = number.removesuffix(" ")
     try:
         if not number or number[0] in " _+-" or "_" in number:
             raise ValueError
@@ -81,7 +80,9 @@ def _suffix(suffix: str, raw: str) -> int:
         return 1
     power = "kmgtp".find(suffix[0]) + 1
     if power == 0 or suffix[1:] not in ("", "b", "ib"):
-        raise ValueError(f"invalid suffix: '{suffix}'" if power else f"invalid suffix: '{raw[len(raw) - len(suffix) :]}'")
+        raise ValueError(
+            f"invalid suffix: '{suffix}'" if power else f"invalid suffix: '{raw[len(raw) - len(suffix) :]}'"
+        )
     return int(1024**power)
 
 

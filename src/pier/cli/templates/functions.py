@@ -1,4 +1,4 @@
-"""The functions of a format: Go's built-in ones and Docker's (`json`, `join`, `split`, `title`, `pad`, `truncate` …)."""
+"""The functions of a format: Go's built-in ones and Docker's (`json`, `join`, `split`, `title`, `pad` …)."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def quote(text: str) -> str:
     return f'"{result}"'
 
 
-def _text(value: object, name: str) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TemplateError(f"wrong type for value; expected string; got {kind(value)}")
     return value
@@ -160,13 +160,13 @@ def _join(values: object, separator: object) -> object:
 
 
 def _split(value: object, separator: object) -> object:
-    text, mark = _text(value, "split"), str(separator)
+    text, mark = _text(value), str(separator)
     return text.split(mark) if mark else list(text)
 
 
 def _title(value: object) -> object:
     previous, result = " ", ""
-    for letter in _text(value, "title"):
+    for letter in _text(value):
         starts = not (previous.isalnum() or previous in "_'")
         result += letter.upper() if starts else letter
         previous = letter
@@ -174,19 +174,15 @@ def _title(value: object) -> object:
 
 
 def _pad(value: object, before: object, after: object) -> object:
-    text = _text(value, "pad")
+    text = _text(value)
     if not text or not isinstance(before, int) or not isinstance(after, int):
         return text
     return " " * before + text + " " * after
 
 
 def _truncate(value: object, size: object) -> object:
-    text = _text(value, "truncate")
+    text = _text(value)
     return text[:size] if isinstance(size, int) and len(text) > size else text
-
-
-def _table(*_: object) -> object:
-    raise TemplateError("table is only allowed at the start of a format")
 
 
 def _escape_html(*values: object) -> object:
@@ -225,8 +221,8 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "split": _split,
     "join": _join,
     "title": _title,
-    "lower": lambda value: _text(value, "lower").lower(),
-    "upper": lambda value: _text(value, "upper").upper(),
+    "lower": lambda value: _text(value).lower(),
+    "upper": lambda value: _text(value).upper(),
     "pad": _pad,
     "truncate": _truncate,
 }

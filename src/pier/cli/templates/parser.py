@@ -211,7 +211,8 @@ class Parser:
         raise TemplateError(f'unexpected "{token.value}" in operand')
 
     def _group(self, reader: Reader) -> list[Token]:
-        depth, inner = 1, []
+        depth = 1
+        inner: list[Token] = []
         while True:
             token = reader.peek()
             if token is None:

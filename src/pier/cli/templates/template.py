@@ -58,7 +58,7 @@ class _Run:
             elif isinstance(node, parser.Action):
                 value = self._pipeline(node.pipeline, dot)
                 if not node.pipeline.variables:
-                    result.append("<no value>" if value is None else show(value))
+                    result.append(show(value))
             elif isinstance(node, parser.Jump):
                 raise _Break if node.kind == "break" else _Continue
             elif node.kind == "range":
@@ -134,12 +134,12 @@ class _Run:
             return self._call(first, command[1:], dot, final, text)
         arguments = [self._operand(operand, dot, text) for operand in command[1:]]
         arguments += final
-        value = self._start(first, dot, text)
+        value = self._start(first, dot)
         for position, name in enumerate(first.fields):
             last = position == len(first.fields) - 1
             value = self._field(value, name, arguments if last else [], first)
         if arguments and not first.fields:
-            raise self._error(text, f"can't give argument to non-function {text.split()[0]}")
+            raise self._error(text, f"can't give argument to non-function {text.split(maxsplit=1)[0]}")
         return value
 
     def _call(
@@ -177,12 +177,12 @@ class _Run:
     def _operand(self, operand: parser.Operand, dot: object, text: str) -> object:
         if operand.kind == "name":
             return self._call(operand, [], dot, (), text)
-        value = self._start(operand, dot, text)
+        value = self._start(operand, dot)
         for name in operand.fields:
             value = self._field(value, name, [], operand)
         return value
 
-    def _start(self, operand: parser.Operand, dot: object, text: str) -> object:
+    def _start(self, operand: parser.Operand, dot: object) -> object:
         if operand.kind == "dot":
             return dot
         if operand.kind == "variable":
@@ -201,9 +201,10 @@ class _Run:
                 return value.fields[name]()
             raise self._error(shown, f"can't evaluate field {name} in type *{value.type_}")
         if isinstance(value, Struct):
-            if name in value:
-                return value[name]
-            raise self._error(shown, f'map has no entry for key "{name}"')
+            try:
+                return value.field(name)
+            except KeyError:
+                raise self._error(shown, f'map has no entry for key "{name}"') from None
         if isinstance(value, dict):
             if name in value:
                 return value[name]

@@ -10,21 +10,81 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAPS = frozenset(
-    (
-        "Labels Ports Networks Volumes ExposedPorts PortBindings Options Sysctls Tmpfs Annotations DriverOpts StorageOpt "
-        "Data Containers Attributes AuxiliaryAddresses Status Runtimes IndexConfigs"
-    ).split()
+    [
+        "Labels",
+        "Ports",
+        "Networks",
+        "Volumes",
+        "ExposedPorts",
+        "PortBindings",
+        "Options",
+        "Sysctls",
+        "Tmpfs",
+        "Annotations",
+        "DriverOpts",
+        "StorageOpt",
+        "Data",
+        "Containers",
+        "Attributes",
+        "AuxiliaryAddresses",
+        "Status",
+        "Runtimes",
+        "IndexConfigs",
+    ]
 )
 POINTERS = frozenset(
-    (
-        "Health Healthcheck MemorySwappiness OomKillDisable PidsLimit Init IPAMConfig StopTimeout UsageData "
-        "ClusterVolume Descriptor ImageManifestDescriptor Swarm CpuRealtimePeriod"
-    ).split()
+    [
+        "Health",
+        "Healthcheck",
+        "MemorySwappiness",
+        "OomKillDisable",
+        "PidsLimit",
+        "Init",
+        "IPAMConfig",
+        "StopTimeout",
+        "UsageData",
+        "ClusterVolume",
+        "Descriptor",
+        "ImageManifestDescriptor",
+        "Swarm",
+        "CpuRealtimePeriod",
+    ]
 )
 
 
 class Struct(dict[str, object]):
     """A JSON object that was a Go struct: printed in its order, without names."""
+
+    def field(self, name: str) -> object:
+        """A field by Go's name, which may differ from JSON's in its case; KeyError for one that is not known.
+
+        Fields that JSON leaves out when they are empty are known by name.
+        """
+        if name in self:
+            return self[name]
+        for key in self:
+            if key.lower() == name.lower() and name[:1].isupper():
+                return self[key]
+        if name in POINTERS:
+            return None
+        if name in MAPS:
+            return NilMap()
+        return OMITTED[name]
+
+
+OMITTED: dict[str, object] = {
+    "StopSignal": "",
+    "MacAddress": "",
+    "Runtime": "",
+    "Variant": "",
+    "Author": "",
+    "Comment": "",
+    "Shell": [],
+    "OnBuild": [],
+    "Mounts": [],
+    "SizeRw": None,
+    "SizeRootFs": None,
+}
 
 
 class NilList(list[object]):
@@ -55,13 +115,15 @@ class Row:
         return {name: self.fields[name]() for name in sorted(self.fields)}
 
 
-def typed(value: object, key: str = "", *, is_map: bool = False) -> object:
+def typed(value: object, key: str = "", parent: str = "") -> object:
     """Decoded JSON with Go's types guessed back, for printing."""
     if isinstance(value, dict):
-        made = {name: typed(item, name) for name, item in value.items()}
-        return made if is_map or key in MAPS else Struct(made)
+        if parent == "IPAM":
+            value = dict.fromkeys(("Subnet", "IPRange", "Gateway"), "") | {"AuxiliaryAddresses": None} | value
+        made = {name: typed(item, name, key) for name, item in value.items()}
+        return made if key in MAPS or (parent, key) == ("LogConfig", "Config") else Struct(made)
     if isinstance(value, list):
-        return [typed(item) for item in value]
+        return [typed(item, parent=parent) for item in value]
     if value is None and key and key not in POINTERS:
         return NilMap() if key in MAPS else NilList()
     return value
