@@ -65,6 +65,8 @@ class Server:
             watching = cast(Connection, connection).watching
             if watching is not None:
                 watching.cancel()
+        # Idle connections end now, busy ones after their answer.
+        self._connections.pre_shutdown()
         await self._connections.shutdown(timeout)
 
     async def _answer(self, raw: BaseRequest) -> StreamResponse:

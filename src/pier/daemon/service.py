@@ -70,6 +70,21 @@ def _listen(settings: Settings) -> list[Listener]:
     return sockets.open_all(wanted, settings.group, group_is_given=settings.group_is_given)
 
 
+def _load_http() -> None:
+    """Load aiohttp without the host's certificate authorities, which it reads when it is imported (60 ms, 2 MB).
+
+    Only its client would use them, and ours at registries brings its own (`registry/registries.py`).
+    """
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = os.devnull
+    try:
+        import aiohttp.web_server  # noqa: F401
+    finally:
+        del os.environ["SSL_CERT_FILE"]
+        if before is not None:
+            os.environ["SSL_CERT_FILE"] = before
+
+
 class _Service:
     """One run of the daemon."""
 
@@ -84,12 +99,17 @@ class _Service:
 
     async def run(self) -> None:
         """From building to the end."""
+        from pier.daemon import spawning
+
+        self._take_signals()
+        launcher = spawning.begin(self._settings, self._layout)
+        await asyncio.sleep(0)  # the spawner's program starts now, and loads while this one does
+        _load_http()
         from pier.api.endpoints import router
         from pier.api.server import Server
         from pier.daemon import wiring
 
-        self._take_signals()
-        self._machine = await wiring.build(self._settings, self._layout)
+        self._machine = await wiring.build(self._settings, self._layout, launcher)
         engine = self._machine.engine
         server = Server(router(), engine)
         for listener in self._listeners:

@@ -1,6 +1,6 @@
 """The only place that builds objects: from settings to a running engine, and the order in which it is taken apart."""
 
-import hashlib
+import asyncio
 import os
 import secrets
 import uuid
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pier.daemon.settings import DEFAULT_DATA_ROOT, Settings
+from pier.daemon.settings import Settings
+from pier.daemon.spawning import cgroup_parent, instance_of, is_default
 from pier.engine.about import About
 from pier.engine.containers import Containers
 from pier.engine.engine import Engine
@@ -57,11 +58,10 @@ class Machine:
         self.records.close()
 
 
-async def build(settings: Settings, layout: Layout) -> Machine:
+async def build(settings: Settings, layout: Layout, launching: "asyncio.Task[Launcher]") -> Machine:
     """Build the engine on a data root that this process holds. Raises PierError; what was opened is closed then."""
     instance = instance_of(layout.root)
     undo: list[Callable[[], object]] = []
-    launcher = await Launcher.start(exec_root=settings.exec_root, instance=instance)
     try:
         records = Records.open(layout.records)
         undo.append(records.close)
@@ -74,11 +74,12 @@ async def build(settings: Settings, layout: Layout) -> Machine:
             about = describe(settings, instance, engine_id(records))
             started.result()
         undo.append(networks.close)
+        launcher = await launching
         parts = _parts(settings, layout, records, images, networks, volumes, launcher)
         machine = Machine(_engine(parts, about), records, networks)
         await machine.engine.reconcile.run()
     except BaseException:
-        await launcher.close()
+        await (await launching).close()
         for step in reversed(undo):
             step()
         raise
@@ -179,21 +180,6 @@ def describe(settings: Settings, instance: str, identity: str) -> About:
         init_binary=Path(init_binary(settings)).name,
         seccomp_profile=settings.seccomp_profile,
     )
-
-
-def instance_of(data_root: Path) -> str:
-    """The name of a data root's kernel objects: eight hexadecimal digits."""
-    return hashlib.sha256(os.path.realpath(data_root).encode(errors="surrogateescape")).hexdigest()[:8]
-
-
-def is_default(data_root: Path) -> bool:
-    """Whether this is the host's own daemon, whose kernel objects have short names."""
-    return os.path.realpath(data_root) == str(DEFAULT_DATA_ROOT)
-
-
-def cgroup_parent(data_root: Path) -> str:
-    """The daemon's own part of the cgroup tree."""
-    return "/pier" if is_default(data_root) else f"/pier-{instance_of(data_root)}"
 
 
 def engine_id(records: Records) -> str:
