@@ -14,7 +14,8 @@ def grant(add: list[str] | None = None, drop: list[str] | None = None, *, privil
 
 
 def test_the_default_is_dockers_fourteen() -> None:
-    assert grant() == set(DEFAULT) and len(DEFAULT) == 14
+    assert grant() == set(DEFAULT)
+    assert len(DEFAULT) == 14
 
 
 def test_names_come_in_any_case_and_without_their_prefix() -> None:

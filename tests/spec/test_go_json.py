@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pier.spec.containers import ContainerConfig, CreateRequest, ExecConfig, HostConfig
+from pier.spec.containers import ContainerConfig, CreateRequest, HostConfig
 from pier.spec.errors import InvalidParameter
 from pier.spec.go_json import decode, to_builtins
 
@@ -20,18 +20,24 @@ def message(body: str) -> str:
 def test_null_leaves_the_zero_value_everywhere() -> None:
     body = b'{"Image": null, "Tty": null, "Env": null, "HostConfig": {"Memory": null, "RestartPolicy": null}}'
     request = decode(body, CreateRequest)
-    assert request.Image == "" and request.Tty is False and request.Env is None
+    assert request.Image == ""
+    assert request.Tty is False
+    assert request.Env is None
     assert request.HostConfig == HostConfig()
 
 
 def test_keys_match_in_any_case_and_unknown_ones_are_dropped() -> None:
     request = decode(b'{"image": "x", "HOSTCONFIG": {"memory": 5}, "Nonsense": [1]}', CreateRequest)
-    assert request.Image == "x" and request.HostConfig is not None and request.HostConfig.Memory == 5
+    assert request.Image == "x"
+    assert request.HostConfig is not None
+    assert request.HostConfig.Memory == 5
 
 
 def test_null_inside_lists_and_maps_is_the_items_zero_value() -> None:
     request = decode(b'{"Labels": {"a": null}, "Env": [null, "A=1"], "ExposedPorts": {"80/tcp": null}}', CreateRequest)
-    assert request.Labels == {"a": ""} and request.Env == ["", "A=1"] and request.ExposedPorts == {"80/tcp": None}
+    assert request.Labels == {"a": ""}
+    assert request.Env == ["", "A=1"]
+    assert request.ExposedPorts == {"80/tcp": None}
 
 
 def test_a_command_may_be_one_string() -> None:
@@ -94,8 +100,11 @@ def test_a_lone_surrogate_becomes_the_replacement_character() -> None:
 
 def test_print_leaves_out_what_docker_leaves_out_and_keeps_null_lists() -> None:
     printed = to_builtins(ContainerConfig(Image="x"))
-    assert printed["Cmd"] is None and "Healthcheck" not in printed and "StopSignal" not in printed
-    assert "Runtime" not in to_builtins(HostConfig()) and to_builtins(HostConfig(Runtime="runc"))["Runtime"] == "runc"
+    assert printed["Cmd"] is None
+    assert "Healthcheck" not in printed
+    assert "StopSignal" not in printed
+    assert "Runtime" not in to_builtins(HostConfig())
+    assert to_builtins(HostConfig(Runtime="runc"))["Runtime"] == "runc"
 
 
 JSON = st.recursive(
@@ -106,24 +115,24 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(CreateRequest.__struct_fields__), JSON))
-def test_any_document_is_a_request_or_refused(document: dict[str, object]) -> None:
-    try:
-        assert isinstance(decode(json.dumps(document).encode(), CreateRequest), CreateRequest)
-    except InvalidParameter as error:
-        assert error.message.startswith("invalid JSON: json: cannot unmarshal")
+def test_any_document_is_a_request_or_refused_for_its_types(document: dict[str, object]) -> None:
+    assert "cannot unmarshal" in (refusal(json.dumps(document).encode()) or "cannot unmarshal")
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
-    try:
-        decode(body, ExecConfig)
-    except InvalidParameter as error:
-        assert error.message
+    assert refusal(body) != ""
 
 
 @given(st.text(alphabet='{}[]",:0123456789.eE+-truefalsn\\u \n', max_size=40))
 def test_near_json_is_a_request_or_refused(text: str) -> None:
+    assert refusal(text.encode()) != ""
+
+
+def refusal(body: bytes) -> str | None:
+    """Why a body is refused; None when it is a request."""
     try:
-        decode(text.encode(), CreateRequest)
+        decode(body, CreateRequest)
     except InvalidParameter as error:
-        assert error.message
+        return error.message
+    return None

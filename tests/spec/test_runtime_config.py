@@ -30,7 +30,9 @@ SPEC = Spec(
         ),
         seccomp=Seccomp(
             default_action="SCMP_ACT_ERRNO",
-            syscalls=(Syscall(names=("a",), action="SCMP_ACT_ALLOW", args=(SyscallArgument(index=0, value=0, op="x"),)),),
+            syscalls=(
+                Syscall(names=("a",), action="SCMP_ACT_ALLOW", args=(SyscallArgument(index=0, value=0, op="x"),)),
+            ),
         ),
         masked_paths=("/proc/kcore",),
     ),
