@@ -121,7 +121,7 @@ class Connection(RequestHandler):
     @property
     def ending(self) -> bool:
         """True when no further request can come."""
-        return self.half_closed and not self._messages
+        return self.half_closed and not self._messages and not self._early
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client is gone: end the handler that watches for it."""

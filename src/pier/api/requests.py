@@ -38,7 +38,7 @@ class Request:
         self._raw = raw
         self.connection = connection
         self.method = raw.method
-        self.path, _, query = raw.message.path.partition("?")
+        self.path, _, query = raw.raw_path.partition("?")
         self.version = version
         self.variables = variables
         self.query = Query(query)

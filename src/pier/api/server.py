@@ -88,12 +88,12 @@ class Server:
             connection.watching = None
 
     async def _handle(self, raw: BaseRequest, connection: Connection) -> Answer:
-        path = raw.message.path.partition("?")[0]
+        path = _path(raw.raw_path)
         if raw.method == "OPTIONS":
             return empty(200)
         match = self._router.find(raw.method, path)
         version = _check_version(match)
-        log.debug("Calling %s %s", raw.method, raw.message.path)
+        log.debug("Calling %s %s", raw.method, raw.raw_path)
         if match.route.cancellable:
             if connection.half_closed:
                 raise ConnectionResetError("the client has closed its connection")
@@ -105,7 +105,7 @@ class Server:
         if isinstance(error, msgspec.DecodeError):
             error = InvalidParameter(f"invalid JSON: {error}")
         if not isinstance(error, PierError):
-            log.error("%s %s failed", raw.method, raw.message.path, exc_info=error)
+            log.error("%s %s failed", raw.method, raw.raw_path, exc_info=error)
         taken_over = connection.transport is None
         if writer.started or taken_over:
             connection.force_close()
@@ -120,6 +120,13 @@ def error_answer(error: Exception) -> Response:
         return message(500, f"internal error: {type(error).__name__}, see the daemon's log")
     status = errors.status(error)
     return empty(status) if status == 304 else message(status, error.message)
+
+
+def _path(target: str) -> str:
+    """The path of a request's target, which may be a whole URL (RFC 9112, 3.2.2)."""
+    if not target.startswith("/") and "://" in target:
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    return target.partition("?")[0]
 
 
 def _check_version(match: Match) -> tuple[int, ...]:
