@@ -181,6 +181,10 @@ class Images:
         """What the registry has under a name, without pulling it."""
         return await self._pulling.describe(name, credentials)
 
+    async def check_login(self, credentials: Credentials) -> None:
+        """Return when the registry that the credentials name takes them. Raises Unauthorized, Unavailable."""
+        await self._pulling.check_login(credentials)
+
     def configure(self, about: About) -> None:
         """Follow a reload of the daemon's settings."""
         self._pulling.configure(about)

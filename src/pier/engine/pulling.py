@@ -59,6 +59,12 @@ class Pulling:
 
         return await describe(name, self.registries(), credentials)
 
+    async def check_login(self, credentials: Credentials) -> None:
+        """Return when the registry takes the credentials."""
+        from pier.images.distribution import check_login
+
+        await check_login(self.registries(), credentials)
+
     def pull(self, wish: Pull) -> AsyncIterator[object]:
         """Docker's progress. The name is checked before anything is sent."""
         reference = _reference(wish)

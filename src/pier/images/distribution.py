@@ -2,6 +2,7 @@
 registries for the engine.
 """
 
+from pier.registry import login
 from pier.registry.client import Document, Repository
 from pier.registry.registries import Registries
 from pier.spec import image_config, manifests, references
@@ -9,7 +10,7 @@ from pier.spec.credentials import Credentials
 from pier.spec.errors import PierError, Unavailable
 from pier.spec.manifests import Index
 
-__all__ = ["Registries", "describe"]
+__all__ = ["Registries", "check_login", "describe"]
 
 
 async def describe(name: str, registries: Registries, credentials: Credentials | None) -> dict[str, object]:
@@ -30,6 +31,11 @@ async def describe(name: str, registries: Registries, credentials: Credentials |
 
 def _descriptor(document: Document) -> dict[str, object]:
     return {"mediaType": document.media_type, "digest": document.digest, "size": len(document.raw)}
+
+
+async def check_login(registries: Registries, credentials: Credentials) -> None:
+    """Return when the registry that the credentials name takes them. Raises Unauthorized, Unavailable."""
+    await login.check(registries, credentials)
 
 
 async def _platforms(document: Document, repository: Repository) -> list[dict[str, str]]:

@@ -36,7 +36,7 @@ class Authorization:
         session: aiohttp.ClientSession,
     ) -> None:
         self._endpoint = endpoint
-        self._scope = f"repository:{path}:pull"
+        self._scope = f"repository:{path}:pull" if path else ""
         self._registries = registries
         self._credentials = credentials
         self._session = session
@@ -59,7 +59,7 @@ class Authorization:
         if credentials is not None and credentials.identity_token:
             return await self._exchange(realm, service, credentials.identity_token)
         headers = {"Authorization": credentials.basic} if credentials is not None and credentials.has_password else {}
-        query = {"scope": self._scope, **({"service": service} if service else {})}
+        query = {name: value for name, value in (("scope", self._scope), ("service", service)) if value}
         if headers and credentials is not None:
             query |= {"account": credentials.username, "client_id": _CLIENT_ID}
         return await self._ask("GET", realm, headers=headers, params=query)
@@ -69,8 +69,8 @@ class Authorization:
             "grant_type": "refresh_token",
             "service": service,
             "client_id": _CLIENT_ID,
-            "scope": self._scope,
             "refresh_token": token,
+            **({"scope": self._scope} if self._scope else {}),
         }
         return await self._ask("POST", realm, data=form)
 

@@ -75,6 +75,7 @@ _SWARM = "swarm mode", "Pier runs on one machine"
 _PLUGINS = "installing plugins", "Pier has no plugins"
 _BUILDS = "building images", "Pier does not build images yet"
 _CHECKPOINTS = "checkpointing containers", "Docker offers it in experimental mode only"
+_PROFILES = "profiles of the Go runtime", "Pier is written in Python (SIGUSR1 logs every thread's stack)"
 _NOT_YET = "Pier does not have it yet"
 _MANAGED = ("nodes", "services", "tasks", "secrets", "configs")
 
@@ -114,6 +115,9 @@ ROUTES = (
     Route("POST", "/build", refused(*_BUILDS)),
     Route("POST", "/build/prune", nothing_cached),
     Route("POST", "/build/cancel", refused(*_BUILDS)),
+    Route("GET", "/debug/vars", refused(*_PROFILES)),
+    Route("GET", "/debug/pprof/", refused(*_PROFILES)),
+    Route("GET", "/debug/pprof/{name}", refused(*_PROFILES)),
     Route("POST", "/session", no_upgrade),
     Route("POST", "/grpc", no_upgrade),
     Route("GET", "/containers/{name}/stats", refused("streaming statistics", _NOT_YET)),

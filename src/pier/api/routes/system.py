@@ -1,7 +1,9 @@
 """`/_ping`, `/version`, `/info`, `/events`, `/system/df`, `/auth`: the daemon and its host."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
 
 from pier.api import responses
 from pier.api.requests import Request
@@ -9,6 +11,7 @@ from pier.api.responses import Response, Streaming
 from pier.api.router import Route
 from pier.http import versions
 from pier.spec import timestamps
+from pier.spec.credentials import Credentials
 from pier.spec.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -71,6 +74,28 @@ async def disk_usage(request: Request, engine: "Engine") -> Response:
     return responses.json(document)
 
 
+class AuthConfig(msgspec.Struct):
+    """The body of `POST /auth`."""
+
+    GO_NAME: ClassVar[str] = "registry.AuthConfig"
+
+    username: str = ""
+    password: str = ""
+    auth: str = ""
+    email: str = ""
+    serveraddress: str = ""
+    identitytoken: str = ""
+    registrytoken: str = ""
+
+
+async def auth(request: Request, engine: "Engine") -> Response:
+    """Whether a registry takes a name and a password, for `docker login`."""
+    body = await request.required_json(AuthConfig)
+    given = Credentials(body.username, body.password, body.identitytoken, body.registrytoken, body.serveraddress)
+    await engine.images.check_login(given)
+    return responses.json({"Status": "Login Succeeded", "IdentityToken": ""})
+
+
 ROUTES = (
     Route("GET", "/_ping", ping),
     Route("HEAD", "/_ping", ping),
@@ -78,4 +103,5 @@ ROUTES = (
     Route("GET", "/info", info),
     Route("GET", "/events", events, cancellable=True),
     Route("GET", "/system/df", disk_usage),
+    Route("POST", "/auth", auth),
 )

@@ -1,0 +1,66 @@
+"""Whether a registry takes a user's credentials (`docker login`): its base address is asked, a challenge answered once."""
+
+import aiohttp
+
+from pier.registry import challenges
+from pier.registry.authorization import Authorization
+from pier.registry.bodies import proxy_for
+from pier.registry.failures import unreachable
+from pier.registry.registries import Endpoint, Registries
+from pier.spec.credentials import Credentials
+from pier.spec.errors import PierError, Unauthorized, Unavailable
+from pier.spec.references import DEFAULT_DOMAIN
+
+_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=15)
+_HUB = frozenset({"", "docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
+def domain_of(server: str) -> str:
+    """The registry that a login names: a host, or the URL that Docker Hub's index has."""
+    host = server.partition("://")[2] if "://" in server else server
+    host = host.partition("/")[0]
+    return DEFAULT_DOMAIN if host in _HUB else host
+
+
+async def check(registries: Registries, credentials: Credentials) -> None:
+    """Return when the registry takes the credentials. Raises Unauthorized when not, Unavailable when none answers."""
+    domain = domain_of(credentials.server)
+    failure: PierError | None = None
+    for endpoint in await registries.endpoints(domain):
+        if endpoint.mirror:
+            continue
+        try:
+            return await _ask(endpoint, registries, credentials)
+        except Unavailable as error:
+            failure = failure or error
+    raise failure or Unavailable(f"no address of {domain} to log in at")
+
+
+async def _ask(endpoint: Endpoint, registries: Registries, credentials: Credentials) -> None:
+    url = f"{endpoint.base}/v2/"
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        authorization = Authorization(endpoint, "", registries, credentials, session)
+        status, challenge = await _get(session, endpoint, url, {})
+        if challenge is not None and await authorization.answer(challenge):
+            status, _ = await _get(session, endpoint, url, {"Authorization": authorization.header})
+    if status in (401, 403):
+        raise Unauthorized(f'Get "{url}": unauthorized: incorrect username or password')
+    if status != 200:
+        raise Unavailable(f"login attempt to {url} failed with status: {status}")
+
+
+async def _get(
+    session: aiohttp.ClientSession, endpoint: Endpoint, url: str, headers: dict[str, str]
+) -> tuple[int, challenges.Challenge | None]:
+    """The status, and for a 401 the challenge that we can answer."""
+    proxy = proxy_for(endpoint.scheme, endpoint.host)
+    try:
+        async with session.get(
+            url, headers=headers, allow_redirects=False, ssl=endpoint.tls or True, proxy=proxy
+        ) as response:
+            if response.status != 401:
+                return response.status, None
+            asked = challenges.parse(response.headers.getall("WWW-Authenticate", []))
+            return response.status, challenges.choose(asked)
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        raise unreachable(url, error) from error
