@@ -86,8 +86,8 @@ def test_policies_and_autoremove_are_carried_out_by_the_next_daemon(make_pierd: 
     wait_until(lambda: all(map(gone, pids.values())), "all containers end")
     engine.start()
     wait_until(lambda: engine.api("GET", "/containers/removed/json").status == 404, "AutoRemove is carried out")
-    for name in ("always", "unless", "failure"):
-        wait_until(lambda name=name: state(engine, name)["Pid"] not in (0, pids[name]), name)
+    back = ("always", "unless", "failure")
+    wait_until(lambda: all(state(engine, name)["Pid"] not in (0, pids[name]) for name in back), "policies are followed")
     assert state(engine, "never")["ExitCode"] == 3
     assert state(engine, "stopped")["Status"] == "exited"
 

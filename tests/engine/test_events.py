@@ -62,7 +62,7 @@ def test_only_the_last_256_are_kept() -> None:
 def test_a_listener_hears_what_happens_after_it_subscribed_and_leaves_no_trace() -> None:
     async def scene() -> None:
         events = Events()
-        stream = events.subscribe(filters=Filters({"event": ["start"]}))
+        stream = events.subscribe(filters=Filters({"event": ("start",)}))
         events.publish("container", "create", "a")
         events.publish("container", "start", "a")
         heard = await anext(stream)
@@ -91,7 +91,7 @@ def test_a_subscription_ends_at_until() -> None:
 def test_bad_subscriptions_are_refused() -> None:
     events = Events()
     with pytest.raises(InvalidParameter, match="invalid filter 'colour'"):
-        events.subscribe(filters=Filters({"colour": ["red"]}))
+        events.subscribe(filters=Filters({"colour": ("red",)}))
     with pytest.raises(InvalidParameter, match=r"`since` time \(2\.0+\) cannot be after `until` time \(1\.0+\)"):
         events.subscribe(since=2_000_000_000, until=1_000_000_000)
 
@@ -123,6 +123,11 @@ def test_filters_of_events(filters: dict[str, list[str]], event: Event, passes: 
     async def scene() -> list[Event]:
         events = Events(now=lambda: 5)
         events.publish(event.Type, event.Action, event.Actor.ID, event.Actor.Attributes)
-        return [heard async for heard in events.subscribe(since=1, until=5, filters=Filters(filters))]
+        return [
+            heard
+            async for heard in events.subscribe(
+                since=1, until=5, filters=Filters({key: tuple(values) for key, values in filters.items()})
+            )
+        ]
 
     assert bool(asyncio.run(scene())) is passes

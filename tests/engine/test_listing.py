@@ -1,5 +1,7 @@
 """Which containers a list shows."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from pier.engine.listing import Facts, ListQuery, select
@@ -36,8 +38,8 @@ def find(reference: str) -> Record:
 FACTS = Facts(find, lambda name: frozenset({"sha256:" + "b" * 64}) if name == "debian" else frozenset())
 
 
-def names(*, all: bool = False, limit: int = 0, **filters: list[str]) -> list[str]:
-    query = ListQuery(all=all, limit=limit, filters=Filters({key.replace("_", "-"): v for key, v in filters.items()}))
+def names(*, all: bool = False, limit: int = 0, filters: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    query = ListQuery(all=all, limit=limit, filters=Filters({key: tuple(v) for key, v in (filters or {}).items()}))
     return [each.name for each in select(RECORDS, query, FACTS)]
 
 
@@ -68,25 +70,25 @@ def test_running_ones_are_shown_newest_first_and_stopped_ones_on_request() -> No
         ({"expose": ["53/udp"]}, ["web2"]),
         ({"health": ["none"]}, ["web2", "web"]),
         ({"health": ["healthy"]}, []),
-        ({"is_task": ["true"]}, []),
+        ({"is-task": ["true"]}, []),
         ({"isolation": ["default"]}, ["web2", "web"]),
     ],
 )
 def test_filters(filters: dict[str, list[str]], expected: list[str]) -> None:
-    assert names(**filters) == expected
+    assert names(filters=filters) == expected
 
 
 def test_before_and_since_cut_the_order_of_creation() -> None:
-    assert names(all=True, before=["new"]) == ["db", "web"]
-    assert names(all=True, since=["db"]) == ["web2", "new"]
-    assert names(all=True, since=["web"], before=["web2"]) == ["new", "db"]
+    assert names(all=True, filters={"before": ["new"]}) == ["db", "web"]
+    assert names(all=True, filters={"since": ["db"]}) == ["web2", "new"]
+    assert names(all=True, filters={"since": ["web"], "before": ["web2"]}) == ["new", "db"]
     with pytest.raises(NotFound, match="No such container: nope"):
-        names(before=["nope"])
+        names(filters={"before": ["nope"]})
 
 
 def test_an_exit_code_is_asked_of_ended_ones_only() -> None:
-    assert names(all=True, exited=["3"]) == ["db"]
-    assert names(all=True, exited=["0"]) == []
+    assert names(all=True, filters={"exited": ["3"]}) == ["db"]
+    assert names(all=True, filters={"exited": ["0"]}) == []
 
 
 @pytest.mark.parametrize(
@@ -102,4 +104,4 @@ def test_an_exit_code_is_asked_of_ended_ones_only() -> None:
 )
 def test_bad_filters_are_refused(filters: dict[str, list[str]], message: str) -> None:
     with pytest.raises(InvalidParameter, match=f"^{message}$"):
-        names(**filters)
+        names(filters=filters)

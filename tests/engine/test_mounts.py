@@ -88,7 +88,7 @@ def test_a_bind_that_shows_the_data_root_is_a_slave() -> None:
 def test_two_mounts_at_one_place_are_refused() -> None:
     for wanted in ({"Binds": ["a1:/x", "b1:/x/"]}, {"Binds": ["a1:/x"], "Tmpfs": {"/x": ""}}):
         with pytest.raises(InvalidParameter, match=r"^Duplicate mount point: /x$"):
-            plan(**wanted)  # type: ignore[arg-type]
+            plan(**wanted)
 
 
 @pytest.mark.parametrize(

@@ -193,3 +193,28 @@ def test_bad_requests_are_answered_in_dockers_words(
             assert answer.message == message.format(id=container_id)
     finally:
         remove(pierd, "idle")
+
+
+def test_a_health_check_makes_its_container_healthy_and_then_unhealthy(pierd: Engine) -> None:
+    check = {"Test": ["CMD-SHELL", "echo asked; test -e /well"], "Interval": 50_000_000, "Retries": 2}
+    create(pierd, "sick", "sleep", "100000", Healthcheck=check)
+    pierd.api("POST", "/containers/sick/start").ok()
+    wait_until(lambda: inspect(pierd, "sick")["State"]["Health"]["Status"] == "unhealthy", "it is found unhealthy")
+    pierd.docker("exec", "sick", "touch", "/well").ok()
+    wait_until(lambda: inspect(pierd, "sick")["State"]["Health"]["Status"] == "healthy", "it gets well")
+    told = inspect(pierd, "sick")["State"]["Health"]
+    assert told["Log"][-1]["Output"] == "asked\n"
+    assert told["FailingStreak"] == 0
+    row = pierd.api("GET", '/containers/json?filters={"health":["healthy"]}').ok()[0]
+    assert row["Status"].endswith("(healthy)")
+    remove(pierd, "sick")
+
+
+def test_a_health_check_that_hangs_is_killed(pierd: Engine) -> None:
+    check = {"Test": ["CMD", "sleep", "100000"], "Interval": 50_000_000, "Timeout": 50_000_000, "Retries": 1}
+    create(pierd, "hangs", "sleep", "100000", Healthcheck=check)
+    pierd.api("POST", "/containers/hangs/start").ok()
+    wait_until(lambda: inspect(pierd, "hangs")["State"]["Health"]["Status"] == "unhealthy", "it is found unhealthy")
+    told = inspect(pierd, "hangs")["State"]["Health"]["Log"][0]
+    assert (told["ExitCode"], told["Output"]) == (-1, "Health check exceeded timeout (50ms)")
+    remove(pierd, "hangs")

@@ -59,7 +59,9 @@ def test_a_row_of_the_list() -> None:
 
 
 def test_a_bind_shows_neither_name_nor_driver() -> None:
-    volume, bind = summarise(WEB, "busybox", 0)["Mounts"]  # type: ignore[misc]
+    mounts = summarise(WEB, "busybox", 0)["Mounts"]
+    assert isinstance(mounts, list)
+    volume, bind = mounts
     assert "Name" in volume
     assert "Driver" in volume
     assert bind == {

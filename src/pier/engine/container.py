@@ -8,6 +8,7 @@ from pier.engine.record import Record, State
 from pier.engine.restarts import Backoff, Policy
 
 if TYPE_CHECKING:
+    from pier.engine.health import Health
     from pier.engine.pending import Pending
     from pier.runtime.launch import Keeper
 
@@ -34,6 +35,7 @@ class Container:
     execs: set[str] = field(default_factory=set)
     backoff: Backoff = field(default_factory=Backoff)
     restart: "asyncio.Task[None] | None" = None
+    health: "Health | None" = None
     held_back: bool = False  # AutoRemove and the restart policy wait while an explicit restart is under way
     removal: bool = False
 
@@ -57,6 +59,11 @@ class Container:
         """The restart policy."""
         wanted = self.record.host_config.RestartPolicy
         return Policy(wanted.Name, wanted.MaximumRetryCount)
+
+    @property
+    def health_status(self) -> str:
+        """The word of its health; none without a check."""
+        return self.health.status if self.health else "none"
 
     def attributes(self, **more: str) -> dict[str, str]:
         """The attributes of its events: labels, image and name, then what the event adds."""

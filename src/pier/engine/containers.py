@@ -165,12 +165,21 @@ class Containers:
 
     async def list(self, query: ListQuery) -> Rows:
         """The rows of `docker ps`."""
-        facts = Facts(lambda reference: self._projection.find(reference).record, self._image_ids)
+        facts = Facts(lambda reference: self._projection.find(reference).record, self._image_ids, self._health)
         records = listing.select((container.record for container in self._projection), query, facts)
         sizes = await self._sizes.of(records) if query.size else {}
         names: dict[tuple[str, str], str] = {}
         now = time.time_ns()
-        return [summarise(record, self._image_name(record, names), now, sizes.get(record.id)) for record in records]
+        return [
+            summarise(
+                record, self._image_name(record, names), now, sizes.get(record.id), health=self._health(record.id)
+            )
+            for record in records
+        ]
+
+    def _health(self, container_id: str) -> str:
+        container = self._projection.get(container_id)
+        return container.health_status if container else "none"
 
     def _image_name(self, record: Record, known: dict[tuple[str, str], str]) -> str:
         """The name of its create, unless that means another image by now."""
@@ -202,7 +211,7 @@ class Containers:
         container = self._projection.find(name)
         record = container.record
         sizes = (await self._sizes.of([record])).get(record.id) if size else None
-        return inspect(record, self._places(record), sorted(container.execs), sizes)
+        return inspect(record, self._places(record), sorted(container.execs), sizes, container.health)
 
     def _places(self, record: Record) -> Places:
         layout = self._parts.layout

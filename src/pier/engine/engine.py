@@ -9,6 +9,7 @@ from pier.engine.execs import Execs
 from pier.engine.images import Images
 from pier.engine.networks import Networks
 from pier.engine.parts import Parts
+from pier.engine.probing import Probing
 from pier.engine.projection import Projection
 from pier.engine.reconcile import Reconcile
 from pier.engine.system import System
@@ -29,6 +30,9 @@ class Engine:
     parts: Parts
     projection: Projection
     reconcile: Reconcile
+
+    def __post_init__(self) -> None:
+        self.containers.exits.probe = Probing(self.parts, self.execs).begin
 
     async def close(self) -> None:
         """Let go of everything; containers and their keepers go on."""

@@ -8,8 +8,9 @@ the stream and an exit code of 126 or 127. A detached exec reports its error as 
 import asyncio
 import os
 import secrets
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,6 +23,7 @@ from pier.engine.oci.facts import Joined
 from pier.engine.oci.processes import exec_process
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
+from pier.engine.signals import KILL
 from pier.engine.streams import STDOUT, finish, frame, send_all
 from pier.runtime.launch import Attachment, ExecRequest, Keeper
 from pier.spec.containers import ExecConfig, ExecStart
@@ -180,6 +182,32 @@ class Execs:
         exec_.ended = self._clock()
         exec_.container.execs.discard(exec_.id)
 
+    async def capture(
+        self, container: Container, command: Sequence[str], seconds: float, limit: int
+    ) -> tuple[int, bytes]:
+        """Run a command to its end; its exit code and the head of its output. It is killed after so many seconds."""
+        config = ExecConfig(AttachStdout=True, AttachStderr=True, Cmd=list(command))
+        exec_ = Exec(self._new_id(), container, config, b"", started=True)
+        self._execs[exec_.id] = exec_
+        self._tell(exec_, f"exec_create: {exec_.command}")
+        ours, theirs = socket.socketpair()
+        with ours:
+            try:
+                attachment = Attachment(fd=theirs.fileno(), stdin=False, stdout=True, stderr=True)
+                await self._run(exec_, (attachment,), ExecStart())
+            finally:
+                theirs.close()
+            keeper = exec_.keeper
+            try:
+                async with asyncio.timeout(seconds):
+                    output = await _head(ours, limit)
+                    exited = await asyncio.shield(keeper.exited()) if keeper else None
+            except TimeoutError:
+                if keeper is not None:
+                    await keeper.signal(KILL)
+                raise
+        return exited.code if exited else exec_.exit_code or 0, output
+
     async def _report(self, exec_: Exec, descriptor: int, error: PierError) -> None:
         """Docker's way to tell of a failed start on a connection that is taken over."""
         line = f"{error.message}\r\n".encode()
@@ -230,6 +258,16 @@ class Execs:
         gone += [key for key, each in self._execs.items() if self._projection.get(each.container.id) is None]
         for key in gone:
             self._execs.pop(key, None)
+
+
+async def _head(source: socket.socket, limit: int) -> bytes:
+    """What comes from a socket until its end, cut to a limit."""
+    source.setblocking(False)
+    loop = asyncio.get_running_loop()
+    kept = b""
+    while data := await loop.sock_recv(source, 64 * 1024):
+        kept += data[: limit - len(kept)]
+    return kept
 
 
 def _check_runs(container: Container) -> None:

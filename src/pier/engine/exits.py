@@ -25,16 +25,20 @@ Later = Callable[[Container], Awaitable[None]]
 
 
 class Exits:
-    """Watches keepers and carries their containers over the end. `start_again` and `remove` are set by the wiring."""
+    """Watches keepers and carries their containers over the end. `start_again`, `remove` and `probe` are set by the
+    wiring.
+    """
 
     def __init__(self, projection: Projection, parts: Parts) -> None:
         self._projection = projection
         self._parts = parts
         self.start_again: Later
         self.remove: Later
+        self.probe: Callable[[Container, Keeper], None] = lambda _, __: None
 
     def watch(self, container: Container, keeper: Keeper) -> None:
         """Follow a keeper to its end, and tell of clients that detach."""
+        self.probe(container, keeper)
         keeper.on_detach = lambda _, why: self._detached(container, why)
         self._parts.spawn(self._follow(container, keeper))
 

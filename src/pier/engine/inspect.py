@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pier.engine.durations import timestamp
 from pier.engine.endpoints import shown_endpoints, shown_ports
+from pier.engine.health import Health, health_json
 from pier.engine.record import Record, State
 from pier.engine.summary import mount_json
 from pier.spec import go_json
@@ -22,7 +23,13 @@ class Places:
     sandbox_key: str
 
 
-def inspect(record: Record, places: Places, execs: list[str], sizes: tuple[int, int] | None = None) -> Json:
+def inspect(
+    record: Record,
+    places: Places,
+    execs: list[str],
+    sizes: tuple[int, int] | None = None,
+    health: Health | None = None,
+) -> Json:
     """The answer of inspect; sizes are (writable layer, whole root) when they were asked for."""
     directory = places.directory
     body: Json = {
@@ -30,7 +37,7 @@ def inspect(record: Record, places: Places, execs: list[str], sizes: tuple[int, 
         "Created": timestamp(record.created),
         "Path": record.path,
         "Args": list(record.args),
-        "State": state_json(record.state),
+        "State": state_json(record.state, health),
         "Image": record.image_id,
         "ResolvConfPath": str(directory / "resolv.conf"),
         "HostnamePath": str(directory / "hostname"),
@@ -56,9 +63,9 @@ def inspect(record: Record, places: Places, execs: list[str], sizes: tuple[int, 
     }
 
 
-def state_json(state: State) -> Json:
+def state_json(state: State, health: Health | None = None) -> Json:
     """`State` in Docker's JSON."""
-    return {
+    shown: Json = {
         "Status": state.status,
         "Running": state.running,
         "Paused": state.status == "paused",
@@ -71,6 +78,7 @@ def state_json(state: State) -> Json:
         "StartedAt": timestamp(state.started_at),
         "FinishedAt": timestamp(state.finished_at),
     }
+    return shown if health is None else {**shown, "Health": health_json(health)}
 
 
 def _graph_driver(places: Places) -> Json:

@@ -46,10 +46,11 @@ class ListQuery:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the filters need to know of the world: containers by reference, and the images of an ancestor."""
+    """What the filters need to know of the world: containers by reference, images of an ancestor, health by id."""
 
     find: Callable[[str], Record]
     images: Callable[[str], frozenset[str]]
+    health: Callable[[str], str] = lambda _: "none"
 
 
 def select(records: Iterable[Record], query: ListQuery, facts: Facts) -> list[Record]:
@@ -86,7 +87,7 @@ def _compile(query: ListQuery, facts: Facts) -> Callable[[Record], bool]:
             and (images is None or record.image_id in images)
             and (not exits or (state.exit_code in exits and not state.running and state.started_at > 0))
             and filters.exact("status", state.status)
-            and filters.exact("health", "none")
+            and filters.exact("health", facts.health(record.id))
             and filters.pattern("id", record.id)
             and (filters.pattern("name", record.name) or filters.pattern("name", "/" + record.name))
             and filters.labels(record.config.Labels or {})

@@ -8,7 +8,9 @@ from pier.spec import go_json
 Json = dict[str, object]
 
 
-def summarise(record: Record, image: str, now: int, sizes: tuple[int, int] | None = None) -> Json:
+def summarise(
+    record: Record, image: str, now: int, sizes: tuple[int, int] | None = None, *, health: str = "none"
+) -> Json:
     """The row in Docker's JSON at `now` (ns). `image` is the name to show; sizes are (writable layer, whole root)."""
     row: Json = {
         "Id": record.id,
@@ -24,7 +26,7 @@ def summarise(record: Record, image: str, now: int, sizes: tuple[int, int] | Non
     return row | {
         "Labels": record.config.Labels or {},
         "State": record.state.status,
-        "Status": describe(record.state, now),
+        "Status": describe(record.state, now, health),
         "HostConfig": _host_config(record),
         "NetworkSettings": {"Networks": shown_endpoints(record)},
         "Mounts": [mount_json(mounted) for mounted in record.mounts],
