@@ -7,7 +7,7 @@ from pier.spec.errors import InvalidParameter
 
 _VALID = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
 
-ADJECTIVES = (
+_ADJECTIVES = (
     "admiring adoring affectionate agitated amazing angry awesome beautiful blissful bold brave busy charming "
     "clever compassionate competent condescending confident cool cranky crazy dazzling determined distracted dreamy "
     "eager ecstatic elastic elated elegant eloquent epic exciting fervent festive flamboyant focused friendly "
@@ -17,9 +17,9 @@ ADJECTIVES = (
     "quizzical recursing relaxed reverent romantic sad serene sharp silly sleepy stoic strange stupefied suspicious "
     "sweet tender thirsty trusting unruffled upbeat vibrant vigilant vigorous wizardly wonderful xenodochial "
     "youthful zealous zen"
-).split()  # noqa: SIM905
+)
 
-SURNAMES = (
+_SURNAMES = (
     "agnesi albattani allen almeida antonelli archimedes ardinghelli aryabhata austin babbage banach banzai bardeen "
     "bartik bassi beaver bell benz bhabha bhaskara black blackburn blackwell bohr booth borg bose bouman boyd "
     "brahmagupta brattain brown buck burnell cannon carson cartwright carver cerf chandrasekhar chaplygin chatelet "
@@ -38,7 +38,9 @@ SURNAMES = (
     "sutherland swanson swartz swirles taussig tesla tharp thompson torvalds tu turing varahamihira vaughan villani "
     "visvesvaraya volhard wescoff wilbur wiles williams williamson wilson wing wozniak wright wu yalow yonath "
     "zhukovsky"
-).split()  # noqa: SIM905
+)
+
+ADJECTIVES, SURNAMES = _ADJECTIVES.split(), _SURNAMES.split()
 
 
 def check_name(name: str) -> str:
