@@ -160,7 +160,9 @@ CHANGES = st.lists(
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(CHANGES, max_size=6))
-def test_records_behave_as_a_dictionary(tmp_path_factory: pytest.TempPathFactory, calls: list[list[Put | Delete]]) -> None:
+def test_records_behave_as_a_dictionary(
+    tmp_path_factory: pytest.TempPathFactory, calls: list[list[Put | Delete]]
+) -> None:
     records = Records.open(tmp_path_factory.mktemp("model") / "r.sqlite")
     model: dict[tuple[str, str], bytes] = {}
     for changes in calls:
