@@ -1,4 +1,4 @@
-"""Whether a registry takes a user's credentials (`docker login`): its base address is asked, a challenge answered once."""
+"""Whether a registry takes a user's credentials (`docker login`): ask its base address, answer a challenge once."""
 
 import aiohttp
 
