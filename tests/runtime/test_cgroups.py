@@ -28,6 +28,14 @@ for _ in range(12):
         break
 signal.pause()
 """
+BOMB = """
+import os
+os.write(1, b'.')
+try:
+    [os.fork() for _ in range(5)]
+except BlockingIOError:
+    os._exit(9)
+"""
 
 
 @pytest.fixture
@@ -100,8 +108,7 @@ def test_a_leftover_empty_group_is_replaced(group: ContainerCgroup) -> None:
 
 def test_the_pids_limit_stops_a_fork_bomb(group: ContainerCgroup) -> None:
     create(group, pids=Pids(limit=3))
-    script = "import os\nos.write(1, b'.')\ntry:\n    [os.fork() for _ in range(5)]\nexcept BlockingIOError:\n    os._exit(9)"
-    child = start(group, script)
+    child = start(group, BOMB)
     assert finish(child) == 9
     assert len(group.processes()) <= 3
 
