@@ -49,9 +49,9 @@ class Creating:
     async def create(self, body: CreateRequest, name: str | None) -> CreateResponse:
         """Make a container of a request; the answer has its id and Docker's warnings."""
         wanted = check_name(name) if name else ""
-        image = self._parts.images.find(body.Image)
         host_config = body.HostConfig or HostConfig()
         warnings = list(validate.validate(body, self._parts.host, self._parts.settings))
+        image = self._parts.images.find(body.Image)
         record = self._plan(body, host_config, image, wanted)
         container, written = self._projection.add(record)
         try:
