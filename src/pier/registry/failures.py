@@ -1,5 +1,6 @@
 """What a registry's refusal means, in Docker's words (moby distribution/errors.go)."""
 
+import os
 import ssl
 
 import aiohttp
@@ -67,6 +68,9 @@ def unreachable(url: str, error: BaseException) -> PierError:
         reason = "tls: failed to verify certificate: x509: " + str(getattr(error, "certificate_error", error))
     elif isinstance(error, aiohttp.ClientConnectorDNSError):
         reason = f"dial tcp: lookup {error.host}: no such host"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        words = os.strerror(error.os_error.errno).lower() if error.os_error.errno else str(error.os_error)
+        reason = f"dial tcp {error.host}:{error.port}: connect: {words}"
     elif isinstance(error, TimeoutError):
         reason = "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
     elif isinstance(error, aiohttp.InvalidURL | ValueError):
