@@ -25,6 +25,7 @@ from pier.engine.signals import parse_signal
 from pier.engine.sizes import Sizes
 from pier.engine.start_files import log_path
 from pier.engine.starting import Starting
+from pier.engine.stats import Stats
 from pier.engine.stopping import Stopping
 from pier.engine.summary import summarise
 from pier.engine.volume_making import VolumeMaking
@@ -58,6 +59,7 @@ class Containers:
         self._logs = Logs(parts)
         self._attaching = Attaching(parts, self._logs)
         self._sizes = Sizes(parts)
+        self._stats = Stats(parts)
 
     async def create(self, body: CreateRequest, name: str | None) -> CreateResponse:
         """Make a container; nothing runs yet."""
@@ -231,6 +233,10 @@ class Containers:
     def logs(self, name: str, query: LogQuery) -> AsyncIterator[bytes]:
         """What it wrote, in blocks of frames (as it is from a terminal)."""
         return self._logs.read(self._projection.find(name), query)
+
+    def stats(self, name: str, *, stream: bool = True, one_shot: bool = False) -> AsyncIterator[Json]:
+        """What it uses, once or every second."""
+        return self._stats.read(self._projection.find(name), stream=stream, one_shot=one_shot)
 
     async def prune(self, filters: Filters) -> Json:
         """Remove all that are stopped."""

@@ -144,6 +144,19 @@ def stream_type(request: Request, *, raw: bool) -> str:
     return headers.RAW_STREAM if raw else headers.MULTIPLEXED_STREAM
 
 
+async def stats(request: Request, engine: Engine) -> Answer:
+    query = request.query
+    samples = engine.containers.stats(
+        request["name"], stream=query.boolean("stream", default=True), one_shot=query.boolean("one-shot")
+    )
+
+    async def body() -> AsyncIterator[bytes]:
+        async for sample in samples:
+            yield responses.encode(sample)
+
+    return Streaming(headers.JSON, body())
+
+
 async def attach(request: Request, engine: Engine) -> Answer:
     query = request.query
     wanted = AttachQuery(
@@ -171,6 +184,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/containers/{name}/json", inspect),
     Route("GET", "/containers/{name}/top", top),
     Route("GET", "/containers/{name}/logs", logs, cancellable=True),
+    Route("GET", "/containers/{name}/stats", stats, cancellable=True),
     Route("POST", "/containers/{name}/start", start),
     Route("POST", "/containers/{name}/stop", stop),
     Route("POST", "/containers/{name}/restart", restart),
