@@ -135,9 +135,11 @@ def _subnet(request: NetworkRequest, in_use: tuple[IPv4Network, ...]) -> IPv4Net
             raise InvalidParameter("invalid IPAM config: a gateway or an IP range needs a subnet")
         return free_subnet(in_use)
     try:
-        subnet = IPv4Network(request.subnet)
+        subnet = IPv4Network(request.subnet, strict=False)
     except ValueError:
-        raise InvalidParameter(f"invalid subnet {request.subnet}: not the CIDR address of an IPv4 network") from None
+        raise InvalidParameter(f"invalid subnet {request.subnet}: invalid CIDR block notation") from None
+    if str(subnet.network_address) != request.subnet.partition("/")[0]:
+        raise InvalidParameter(f"invalid subnet {request.subnet}: it should be {subnet}")
     if subnet.prefixlen > 30 or subnet.prefixlen == 0:
         raise InvalidParameter(f"invalid subnet {subnet}: no room for containers")
     if any(subnet.overlaps(one) for one in in_use):
