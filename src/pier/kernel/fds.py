@@ -11,26 +11,43 @@ CLOSE_RANGE_CLOEXEC = 4
 # SCM_MAX_FD of the kernel: more in one message is EINVAL.
 MOST_PER_MESSAGE = 253
 _LAST = 0xFFFFFFFF
+# As plain integers: the enumerations of `socket` work in Python, and a keeper would pay for that in memory.
+_SOL_SOCKET, _SCM_RIGHTS, _NOSIGNAL = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS), int(socket.MSG_NOSIGNAL)
+_CUT_SHORT, _CMSG_CLOEXEC = int(socket.MSG_TRUNC | socket.MSG_CTRUNC), int(socket.MSG_CMSG_CLOEXEC)
+_ROOM = socket.CMSG_SPACE(MOST_PER_MESSAGE * 4)
+# The socket as C has it, which `socket.socket` dresses up.
+Socket = socket.SocketType
+_UNIX, _SEQPACKET = int(socket.AF_UNIX), int(socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
 
 
-def send(connection: socket.socket, data: bytes, descriptors: Sequence[int] = ()) -> None:
+def packet_pair() -> tuple[Socket, Socket]:
+    """Two connected SOCK_SEQPACKET sockets."""
+    near, far = socket.socketpair(_UNIX, _SEQPACKET)
+    return Socket(fileno=near.detach()), Socket(fileno=far.detach())
+
+
+def packet_socket() -> Socket:
+    """A new SOCK_SEQPACKET socket of the unix family."""
+    return Socket(_UNIX, _SEQPACKET)
+
+
+def send(connection: Socket, data: bytes, descriptors: Sequence[int] = ()) -> None:
     """Send one message of a SOCK_SEQPACKET socket with descriptors. Raises OSError."""
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-    connection.sendmsg([data], ancillary, socket.MSG_NOSIGNAL)
+    ancillary = [(_SOL_SOCKET, _SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+    connection.sendmsg([data], ancillary, _NOSIGNAL)
 
 
-def receive(connection: socket.socket, size: int) -> tuple[bytes, list[int]]:
+def receive(connection: Socket, size: int) -> tuple[bytes, list[int]]:
     """Receive one message with its descriptors (O_CLOEXEC); (b"", []) at the end of the conversation.
 
     Raises OSError(EMSGSIZE) for a message cut short: whatever came with it is closed.
     """
-    room = socket.CMSG_SPACE(MOST_PER_MESSAGE * 4)
-    data, ancillary, flags, _ = connection.recvmsg(size, room, socket.MSG_CMSG_CLOEXEC)
+    data, ancillary, flags, _ = connection.recvmsg(size, _ROOM, _CMSG_CLOEXEC)
     descriptors = array.array("i")
     for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+        if level == _SOL_SOCKET and kind == _SCM_RIGHTS:
             descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+    if flags & _CUT_SHORT:
         close_all(descriptors)
         raise OSError(90, "message too long")
     return data, list(descriptors)

@@ -7,6 +7,7 @@ import signal
 from pier.kernel.libc import call, syscall
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME = 1, 4, 8, 15
+_SIGCHLD = int(signal.SIGCHLD)
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 
 
@@ -48,6 +49,11 @@ def set_keep_capabilities(*, keep: bool) -> None:
 def set_subreaper() -> None:
     """Orphans below this process become its children."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def default_child_signal() -> None:
+    """Undo an inherited SIG_IGN of SIGCHLD, so that children can be waited for. The interpreter is not told."""
+    call("signal", _SIGCHLD, 0)
 
 
 def set_name(name: str) -> None:

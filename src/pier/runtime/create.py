@@ -6,19 +6,15 @@ the keeper. Everything that either needs is loaded before the creator itself is 
 
 import os
 import signal
-import socket
 from typing import NoReturn, cast
 
 from pier.kernel import capabilities, cgroup, faults, process
+from pier.kernel.fds import Socket
 from pier.runtime import slots, sync
 from pier.runtime.config import Config, Process
 from pier.runtime.init import become
 from pier.runtime.plan import Given, Host, plan, plan_exec
 from pier.runtime.steps import Failure, Stage
-
-# The names of the descriptors that come with the forwarded request.
-INPUTS, SECCOMP, NETNS, PIDFD = "inputs", "seccomp", "netns", "pidfd"
-STDIN, STDOUT, STDERR = "stdin", "stdout", "stderr"
 
 
 def host() -> Host:
@@ -26,7 +22,7 @@ def host() -> Host:
     return Host(capabilities.last_capability(), cgroup.detect())
 
 
-def serve(channel: socket.socket, facts: Host, parent: str) -> NoReturn:
+def serve(channel: Socket, facts: Host, parent: str) -> NoReturn:
     """Take a slot below the control group `parent`, wait for the keeper's word, become the container. Never returns."""
     stage: Stage | None = None
     try:
@@ -57,12 +53,12 @@ def _slot(facts: Host, parent: str) -> str:
     return slot
 
 
-def _stage(channel: socket.socket, request: sync.Message, descriptors: list[int], slot: str) -> Stage:
+def _stage(channel: Socket, request: sync.Message, descriptors: list[int], slot: str) -> Stage:
     given = dict(zip(request["fds"], descriptors, strict=True))
-    stdio = [given.get(name, -1) for name in (STDIN, STDOUT, STDERR)]
-    stage = Stage(channel, stdio, given.get(NETNS, -1), given.get(SECCOMP, -1), tty=request["tty"])
-    stage.pidfd = given.get(PIDFD, -1)
-    stage.inputs = given[INPUTS]
+    stdio = [given.get(name, -1) for name in (sync.STDIN, sync.STDOUT, sync.STDERR)]
+    stage = Stage(channel, stdio, given.get(sync.NETNS, -1), given.get(sync.SECCOMP, -1), tty=request["tty"])
+    stage.pidfd = given.get(sync.PIDFD, -1)
+    stage.inputs = given[sync.INPUTS]
     stage.slot = slot
     stage.size = tuple(request["size"]) if request.get("size") else None
     return stage
@@ -79,7 +75,7 @@ def _start(stage: Stage, request: sync.Message, host_: Host) -> None:
     become(plan(cast("Config", config), circumstances, host_), stage)
 
 
-def _report(channel: socket.socket, message: str) -> None:
+def _report(channel: Socket, message: str) -> None:
     try:
         sync.send(channel, {"at": "failed", "message": message[:8192]})
     except OSError:

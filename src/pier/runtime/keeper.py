@@ -15,8 +15,9 @@ from typing import NoReturn
 
 from pier.kernel import faults, fds, pty
 from pier.kernel.cgroup import Layout
+from pier.kernel.fds import Socket
 from pier.kernel.process import Title, exit_code, pidfd_open, set_name
-from pier.runtime import create, slots, sync
+from pier.runtime import slots, sync
 from pier.runtime.cgroups import ContainerCgroup
 from pier.runtime.logfile import LogFile
 from pier.runtime.loop import IN, Loop
@@ -28,9 +29,7 @@ SOCKET = "keeper.sock"
 _LINGER = 60.0
 
 
-def serve(
-    connection: socket.socket, channel: socket.socket, creator: int, title: Title, groups: tuple[Layout, str]
-) -> NoReturn:
+def serve(connection: Socket, channel: Socket, creator: int, title: Title, groups: tuple[Layout, str]) -> NoReturn:
     """Wait for the daemon's word, then keep. `groups`: the host's layout and the creator's slot. Never returns."""
     layout, slot = groups
     try:
@@ -54,17 +53,15 @@ def serve(
 class Keeper:
     """The life of one container, seen from its keeper."""
 
-    def __init__(
-        self, connection: socket.socket, channel: socket.socket, creator: int, layout: Layout, held: list[int]
-    ) -> None:
-        self._connections: dict[int, socket.socket] = {connection.fileno(): connection}
+    def __init__(self, connection: Socket, channel: Socket, creator: int, layout: Layout, held: list[int]) -> None:
+        self._connections: dict[int, Socket] = {connection.fileno(): connection}
         self._first = connection
         self._channel = channel
         self._creator = self._pid = creator
         self._layout = layout
         self._held = held
         self._loop = Loop()
-        self._listener: socket.socket | None = None
+        self._listener: Socket | None = None
         self._terminal = -1
         self._slave = -1
         self._pidfd = -1
@@ -97,7 +94,7 @@ class Keeper:
 
     def _keep_filter(self, given: list[tuple[str, int]]) -> None:
         """Keep the seccomp filter's file at hand: execs need it too, also those of a later daemon."""
-        self._filter = tuple(os.dup(descriptor) for name, descriptor in given if name == create.SECCOMP)
+        self._filter = tuple(os.dup(descriptor) for name, descriptor in given if name == sync.SECCOMP)
 
     def _pipes(self, for_creator: list[tuple[str, int]]) -> dict[str, int]:
         """Pipes for a container without a terminal; its own ends are put beside the descriptors for the creator."""
@@ -105,11 +102,11 @@ class Keeper:
             return {}
         ours: dict[str, int] = {}
         if self._request["open_stdin"]:
-            theirs, ours[create.STDIN] = os.pipe2(os.O_CLOEXEC)
+            theirs, ours[sync.STDIN] = os.pipe2(os.O_CLOEXEC)
         else:
             theirs = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        for_creator.append((create.STDIN, theirs))
-        for name in (create.STDOUT, create.STDERR):
+        for_creator.append((sync.STDIN, theirs))
+        for name in (sync.STDOUT, sync.STDERR):
             ours[name], theirs = os.pipe2(os.O_CLOEXEC)
             for_creator.append((name, theirs))
         return ours
@@ -128,7 +125,7 @@ class Keeper:
             os.unlink(SOCKET)
         except FileNotFoundError:
             pass
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        self._listener = fds.packet_socket()
         self._listener.bind(SOCKET)
         self._listener.listen(16)
 
@@ -139,7 +136,7 @@ class Keeper:
         self._streams = Streams(self._loop, log, tty=request["tty"], stdin_once=request["stdin_once"])
         self._streams.on_detach = self._tell_detached
         for name, descriptor in pipes.items():
-            if name == create.STDIN:
+            if name == sync.STDIN:
                 self._streams.open_input(descriptor)
             else:
                 self._streams.open_output(descriptor, name.encode())
@@ -286,15 +283,18 @@ class Keeper:
     def _accept(self) -> None:
         if self._listener is None:
             return
+        listener = socket.socket(fileno=self._listener.fileno())
         try:
-            connection, _ = self._listener.accept()
+            connection, _ = listener.accept()
         except OSError:
             return
+        finally:
+            listener.detach()
         connection.setblocking(False)
         self._connections[connection.fileno()] = connection
         self._loop.watch(connection.fileno(), IN, lambda _events: self._request_of(connection))
 
-    def _request_of(self, connection: socket.socket) -> None:
+    def _request_of(self, connection: Socket) -> None:
         try:
             message, descriptors = sync.receive(connection)
         except BlockingIOError:
@@ -310,7 +310,7 @@ class Keeper:
         except OSError:
             self._hang_up(connection)
 
-    def _hang_up(self, connection: socket.socket) -> None:
+    def _hang_up(self, connection: Socket) -> None:
         self._loop.forget(connection.fileno())
         self._connections.pop(connection.fileno(), None)
         connection.close()

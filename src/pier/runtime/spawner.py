@@ -10,15 +10,25 @@ no namespace. The second stage returns to the host's root with everything loaded
 """
 
 import gc
+import importlib
 import os
 import signal
-import socket
 import sys
+from typing import TYPE_CHECKING
 
 from pier.kernel import faults, fds, namespaces, process
 from pier.kernel import mount as m
-from pier.runtime import create, keeper, slots, sync
-from pier.runtime.plan import Host
+from pier.kernel.fds import Socket
+from pier.runtime import density, sync
+
+if TYPE_CHECKING:
+    from pier.runtime.plan import Host
+
+# Loaded first, so that the keeper's own modules come to lie side by side afterwards: see `density`.
+_LIBRARY = (
+    "array collections ctypes enum errno fcntl functools json math re resource select selectors socket stat struct "
+    "termios time"
+).split()
 
 
 def enter_read_only_tree(channel: int) -> None:
@@ -41,8 +51,8 @@ def serve(number: int, host_root: int) -> None:
     os.chroot(".")
     os.chdir("/")
     os.close(host_root)
-    channel = socket.socket(fileno=number)
-    channel.set_inheritable(False)
+    channel = Socket(fileno=number)
+    os.set_inheritable(number, False)
     title = process.Title()
     title.set("pier-spawner")
     process.set_name("pier-spawner")
@@ -50,7 +60,8 @@ def serve(number: int, host_root: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
-    facts = create.host()
+    facts = _load()
+    gc.collect()
     gc.disable()
     gc.freeze()
     while True:
@@ -62,25 +73,50 @@ def serve(number: int, host_root: int) -> None:
         _fork_pair(channel, request, facts, title)
 
 
-def _fork_pair(channel: socket.socket, request: sync.Message, facts: Host, title: process.Title) -> None:
+def _load() -> "Host":
+    """Load and warm up everything; the imports are here for their order's sake. The host's facts."""
+    for name in _LIBRARY:
+        importlib.import_module(name)
+    density.fill_holes()
+    from pier.runtime import (
+        create,
+        keeper,  # noqa: F401
+        warm,
+    )
+
+    facts = create.host()
+    warm.run(facts)
+    return facts
+
+
+def _fork_pair(channel: Socket, request: sync.Message, facts: "Host", title: process.Title) -> None:
     """Fork a keeper, which forks its creator, and send the daemon the keeper's socket."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pid = os.fork()
+    ours, theirs = fds.packet_pair()
+    near, far = fds.packet_pair()
+    pid = namespaces.clone(0)
     if pid == 0:
         ours.close()
         channel.close()
-        os.setsid()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _become_keeper(theirs, request["parent"], facts, title)
-    theirs.close()
+        _become_keeper(theirs, (near, far), request["parent"], facts, title)
+    for end in (theirs, near, far):
+        end.close()
     try:
         sync.send(channel, {"kind": request["want"], "pid": pid}, (ours.fileno(),))
     finally:
         ours.close()
 
 
-def _become_keeper(connection: socket.socket, parent: str, facts: Host, title: process.Title) -> None:
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+def _become_keeper(
+    connection: Socket, channel: tuple[Socket, Socket], parent: str, facts: "Host", title: process.Title
+) -> None:
+    """What the child does: a session of its own, no output of the daemon's, a creator, and then to wait."""
+    from pier.runtime import create, keeper, slots
+
+    os.dup2(0, 1)
+    os.dup2(0, 2)
+    os.setsid()
+    process.default_child_signal()
+    near, far = channel
     creator = namespaces.clone(0)
     if creator == 0:
         near.close()

@@ -6,8 +6,8 @@ A plan is a tuple of steps; `runtime/filesystem.py` and `runtime/identity.py` ho
 import errno
 import os
 import signal
-import socket
 
+from pier.kernel.fds import Socket
 from pier.runtime.record import Record
 
 
@@ -22,7 +22,7 @@ class Failure(Exception):
 class Stage:
     """What the steps share: descriptors and facts that come into being on the way."""
 
-    def __init__(self, channel: socket.socket, stdio: list[int], netns: int, seccomp: int, *, tty: bool) -> None:
+    def __init__(self, channel: Socket, stdio: list[int], netns: int, seccomp: int, *, tty: bool) -> None:
         self.channel = channel
         self.stdio = stdio
         self.netns = netns

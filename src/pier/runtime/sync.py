@@ -24,16 +24,23 @@ answers a newer daemon too: it ignores keys that it does not know, and refuses w
 
 import json
 import os
-import socket
 from typing import Any, TypedDict
 
 from pier.kernel import fds
+from pier.kernel.fds import Socket
 
 VERSION = 1
 # A packet: the socket's send buffer bounds it, and everything long travels in the `inputs` file.
 LARGEST = 64 * 1024
+# The names of the descriptors that come with a request.
+INPUTS, SECCOMP, NETNS, PIDFD = "inputs", "seccomp", "netns", "pidfd"
+STDIN, STDOUT, STDERR = "stdin", "stdout", "stderr"
 Message = dict[str, Any]
 Write = tuple[str, tuple[tuple[str, str], ...], bool]
+
+
+# Made once, so that a message costs a keeper little.
+_encode, _decode = json.JSONEncoder(separators=(",", ":")).encode, json.JSONDecoder().decode
 
 
 class Facts(TypedDict, total=False):
@@ -58,26 +65,26 @@ class Broken(Exception):
 
 def encode(message: Message) -> bytes:
     """A message as bytes."""
-    return json.dumps(message, separators=(",", ":")).encode()
+    return _encode(message).encode()
 
 
 def decode(data: bytes) -> Message:
     """Bytes as a message. Raises Broken."""
     try:
-        message = json.loads(data)
-    except ValueError:
+        message = _decode(data.decode())
+    except (ValueError, RecursionError):
         raise Broken("a message is not JSON") from None
     if not isinstance(message, dict):
         raise Broken("a message is not an object")
     return message
 
 
-def send(connection: socket.socket, message: Message, descriptors: tuple[int, ...] | list[int] = ()) -> None:
+def send(connection: Socket, message: Message, descriptors: tuple[int, ...] | list[int] = ()) -> None:
     """Send one message. Raises OSError."""
     fds.send(connection, encode(message), descriptors)
 
 
-def receive(connection: socket.socket) -> tuple[Message | None, list[int]]:
+def receive(connection: Socket) -> tuple[Message | None, list[int]]:
     """Receive one message; None at the end of the conversation. Raises OSError, Broken."""
     data, descriptors = fds.receive(connection, LARGEST)
     if not data:
