@@ -116,6 +116,8 @@ class Creating:
         directory.mkdir(mode=0o710)
         (directory / "upper").mkdir(mode=0o755)
         (directory / "work").mkdir(mode=0o700)
+        # programs look for this file to know that they are in a container
+        (directory / "upper" / ".dockerenv").touch(mode=0o755)
 
     async def _undo(self, container: Container) -> None:
         await self._volumes.remove_anonymous(container.record)
@@ -127,7 +129,10 @@ def _hostname(host_config: HostConfig, id_: str, projection: Projection) -> str:
     """The short id, or in a namespace of somebody else the name that holds there."""
     other = joined_container(host_config.NetworkMode)
     if other:
-        return projection.find(other).record.config.Hostname
+        try:
+            return projection.find(other).record.config.Hostname
+        except NotFound as error:
+            raise InvalidParameter(error.message) from None  # a 404 would send the client to pull the image
     if host_config.NetworkMode == "host" or host_config.UTSMode == "host":
         return os.uname().nodename
     return id_[:12]

@@ -8,7 +8,7 @@ import os
 import stat
 
 from pier.kernel import mount as m
-from pier.kernel import openat2
+from pier.kernel import namespaces, openat2
 from pier.runtime.options import MountOptions
 from pier.runtime.steps import Failure, Stage, Step, reason
 
@@ -75,7 +75,35 @@ class BindSource(Step):
         return f'error mounting "{self.source}" to rootfs at "{self.destination}": stat {self.source}'
 
     def apply(self, stage: Stage) -> None:
-        stage.sources[self.number] = m.open_tree(_AT_FDCWD, self.source, recursive=self.recursive)
+        _, proc, pid, root, *inside = (*self.source.split("/", 4), "", "")
+        if proc == "proc" and root == "root" and pid.isdigit():
+            stage.sources[self.number] = _of_process(pid, f"/{inside[0]}", recursive=self.recursive)
+        else:
+            stage.sources[self.number] = m.open_tree(_AT_FDCWD, self.source, recursive=self.recursive)
+
+
+def _of_process(pid: str, path: str, *, recursive: bool) -> int:
+    """A copy of a mount of another container (its /dev/shm), which only its own mount namespace gives away.
+
+    The path is resolved in that container's root, whatever its links say.
+    """
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    other = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        namespaces.setns(other, namespaces.CLONE_NEWNS)
+        try:
+            root = os.open("/", _DIRECTORY)
+            place = openat2.open_in_root(root, path)
+            os.close(root)
+            try:
+                return m.open_tree(place, recursive=recursive)
+            finally:
+                os.close(place)
+        finally:
+            namespaces.setns(own, namespaces.CLONE_NEWNS)
+    finally:
+        os.close(own)
+        os.close(other)
 
 
 class Bind(Step):
