@@ -45,7 +45,7 @@ def canary(tmp_path: Path) -> Iterator[Path]:
     outside = tmp_path / "outside"
     (outside / "etc").mkdir(parents=True)
     (outside / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\n")
-    (outside / "secret").write_text("secret")
+    (outside / "secret").write_text("secret\n")
     (outside / "secret").chmod(0o600)
     before = fingerprint(outside)
     host = {path: Path(path).lstat().st_mode for path in ("/etc/passwd", "/etc", "/tmp", "/")}

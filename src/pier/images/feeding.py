@@ -61,6 +61,50 @@ class Feed:
             self._writer = -1
 
 
+class Drain:
+    """A pipe whose writing end goes to a worker; what comes is read without blocking."""
+
+    def __init__(self) -> None:
+        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._reader, False)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._reader, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+
+    def started(self) -> None:
+        """The worker has the writing end."""
+        if self.writer >= 0:
+            os.close(self.writer)
+            self.writer = -1
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Everything that the worker writes."""
+        while True:
+            try:
+                piece = os.read(self._reader, _PIPE_SIZE)
+            except BlockingIOError:
+                await self._readable()
+                continue
+            if not piece:
+                return
+            yield piece
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self._reader, _settle, ready)
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._reader)
+
+    def close(self) -> None:
+        """Read no more. Calling it twice is harmless."""
+        self.started()
+        if self._reader >= 0:
+            os.close(self._reader)
+            self._reader = -1
+
+
 def _settle(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)

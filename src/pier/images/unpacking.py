@@ -10,6 +10,7 @@ from hashlib import sha256
 from queue import SimpleQueue
 
 from pier.images.decompress import GZIP, PLAIN, ZSTD, Peeked, Source, codec_of, decompress
+from pier.images.packing import Packer
 from pier.images.tar_reader import TarReader
 from pier.images.unpack import Limits, Unpacker
 from pier.spec.errors import InvalidParameter, NoSpace, PierError, SystemFailure
@@ -17,6 +18,7 @@ from pier.spec.errors import InvalidParameter, NoSpace, PierError, SystemFailure
 _NOTE = 8
 _AHEAD = 8  # pieces of a megabyte that may wait for a hash
 _LEVEL = 1
+_GATHER = 256 << 10
 
 Job = dict[str, object]
 Result = dict[str, object]
@@ -28,6 +30,8 @@ def run(job: Job, *, stream: int, directory: int, notes: int, blob: int) -> Resu
     The result, or the error's kind and message.
     """
     try:
+        if job.get("pack"):
+            return _pack(job, stream=stream, directory=directory)
         return _run(job, stream=stream, directory=directory, notes=notes, blob=blob)
     except PierError as error:
         return {"error": type(error).__name__, "message": error.message}
@@ -81,6 +85,47 @@ def _run(job: Job, *, stream: int, directory: int, notes: int, blob: int) -> Res
         diff_id = diff.finish()
         kept = keep.finish() if keep else {}
     return {"diff_id": diff_id, "size": unpacker.size, "entries": unpacker.entries, "codec": codec, **kept}
+
+
+def _pack(job: Job, *, stream: int, directory: int) -> Result:
+    """The other way: the directory becomes an archive on the stream."""
+    buffer = Buffer(stream)
+    select, rename = (_bytes(job.get(key)) for key in ("select", "rename"))
+    packer = Packer(
+        buffer.write, layer=bool(job.get("layer")), select=select, rename=rename, root_entry=bool(job.get("root_entry"))
+    )
+    packer.run(directory)
+    buffer.flush()
+    return {"size": buffer.written}
+
+
+def _bytes(value: object) -> bytes | None:
+    return os.fsencode(value) if isinstance(value, str) else None
+
+
+class Buffer:
+    """Small writes to a descriptor, gathered: a small file is three of them."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._parts: list[bytes] = []
+        self._size = 0
+        self.written = 0
+
+    def write(self, content: bytes) -> None:
+        """Hand over some bytes."""
+        self._parts.append(content)
+        self._size += len(content)
+        if self._size >= _GATHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is gathered."""
+        view = memoryview(b"".join(self._parts))
+        self.written += len(view)
+        self._parts, self._size = [], 0
+        while view:
+            view = view[os.write(self._fd, view) :]
 
 
 def _unpacker(job: Job, directory: int) -> Unpacker:

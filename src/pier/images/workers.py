@@ -47,6 +47,10 @@ class Job:
     limit: int | None = None
     owner: tuple[int, int] | None = None
     keep_directories: bool = False
+    pack: bool = False
+    select: str | None = None
+    rename: str | None = None
+    root_entry: bool = False
 
 
 class Worker:

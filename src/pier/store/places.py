@@ -33,6 +33,11 @@ def clean(name: bytes) -> tuple[bytes, ...]:
     return tuple(parts)
 
 
+def open_in_root(root: int, path: str | bytes, flags: int) -> int:
+    """Open a path as a process whose root is the directory `root` would. Raises OSError."""
+    return openat2(root, path, flags)
+
+
 class Places:
     """Opens the directories below `root`, a descriptor that the caller keeps; close it with `close`."""
 
