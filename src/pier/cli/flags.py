@@ -104,7 +104,9 @@ class Parsed:
         try:
             value = values.convert(flag.type, raw, self.types)
         except ValueError as error:
-            message = f'invalid argument "{raw}" for "{flag.shown}" flag: {error}'
+            from pier.cli.templates.functions import quote  # lazily: only for mistakes
+
+            message = f'invalid argument {quote(raw)} for "{flag.shown}" flag: {error}'
             raise UsageFailure(message, USAGE_CODE) from None
         if isinstance(value, list):
             current = self.given.setdefault(flag.name, [])
@@ -177,4 +179,4 @@ class Parser:
             elif rest:
                 self.parsed.store(flag, rest.pop(0))
             else:
-                raise UsageFailure(f"flag needs an argument: '{letter}' in -{word[1:]}", USAGE_CODE)
+                raise UsageFailure(f"flag needs an argument: '{letter}' in -{letter}", USAGE_CODE)

@@ -98,7 +98,7 @@ def split_csv(raw: str) -> list[str]:
             end = len(raw) if end < 0 else end
             field, position = raw[position:end], end
             if '"' in field:
-                raise ValueError(f'parse error on line 1, column {raw.index(chr(34)) + 1}: bare " in non-quoted field')
+                raise ValueError(f'parse error on line 1, column {raw.index(chr(34)) + 1}: bare " in non-quoted-field')
         fields.append(field)
         if position >= len(raw):
             return fields
@@ -172,8 +172,8 @@ def parse_ulimit(raw: str) -> tuple[str, int, int]:
     soft = _int(soft_text)
     hard = _int(hard_text) if colon else soft
     if hard != -1 and (soft > hard or soft == -1):
-        shown = "-1 (unlimited)" if soft == -1 else str(soft)
-        raise ValueError(f"ulimit soft limit must be less than or equal to hard limit: {shown} > {hard}")
+        shown = f"soft: -1 (unlimited), hard: {hard}" if soft == -1 else f"{soft} > {hard}"
+        raise ValueError(f"ulimit soft limit must be less than or equal to hard limit: {shown}")
     return name, soft, hard
 
 

@@ -84,9 +84,7 @@ def connect(address: Address) -> socket.socket:
     """Open a connection to the daemon; raises ConnectionFailed in Docker's words."""
     try:
         if address.scheme == "unix":
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.connect(address.path)
-            return connection
+            return _connect_unix(address.path)
         if address.scheme == "ssh":
             return _connect_ssh(address)
         plain = socket.create_connection((address.host, address.port))
@@ -103,6 +101,16 @@ def connect(address: Address) -> socket.socket:
         raise ConnectionFailed(
             f"Cannot connect to the Docker daemon at {address.text}. Is the docker daemon running?"
         ) from error
+
+
+def _connect_unix(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _wrap_tls(plain: socket.socket, address: Address) -> socket.socket:

@@ -65,6 +65,14 @@ class Client:
         self.headers = {"User-Agent": USER_AGENT, **(headers or {})}
         self.server: dict[str, str] = {}
         self._idle: http.Connection | None = None
+        self._opened: list[http.Connection] = []
+
+    def close(self) -> None:
+        """Close every connection that was not taken over."""
+        for connection in self._opened:
+            connection.close()
+        self._opened.clear()
+        self._idle = None
 
     def negotiate(self) -> str:
         """The API version in use: the daemon's or ours, whichever is older."""
@@ -147,10 +155,13 @@ class Client:
         response = connection.request("POST", target, {**self.headers, **headers}, body)
         if response.status not in (101, 200):
             raise self._error(response)
+        self._opened.remove(connection)
         return Taken(connection.socket, connection.buffer, response.headers.get("content-type", ""))
 
     def _connect(self) -> http.Connection:
-        return http.Connection(address.connect(self.address), self.address.authority)
+        connection = http.Connection(address.connect(self.address), self.address.authority)
+        self._opened.append(connection)
+        return connection
 
     def _send(self, method: str, path: str, query: Query, body: Body, headers: dict[str, str]) -> http.Response:
         connection, self._idle = self._idle or self._connect(), None
@@ -161,6 +172,7 @@ class Client:
             self._idle = response.connection
         else:
             response.connection.close()
+            self._opened.remove(response.connection)
 
     def _error(self, response: http.Response) -> Exception:
         data = response.read()

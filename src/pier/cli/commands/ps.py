@@ -64,6 +64,8 @@ def run(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
     if flags.on("size") or ".Size" in form:
         query["size"] = "1"
     containers = cli.client.get("/containers/json", query)
+    if form:
+        formats.check(form, row({"Id": ""}, trunc=True))
     rows = [row(container, trunc=not flags.on("no-trunc")) for container in containers or []]
     formats.show(choose(form, quiet=flags.on("quiet"), size=flags.on("size")), HEADERS, rows)
 

@@ -7,7 +7,7 @@ import sys
 
 from pier.cli.command import Cli, Definition
 from pier.cli.create import table
-from pier.cli.create.body import create_body
+from pier.cli.create.body import create_body, refuse_windows
 from pier.cli.create.types import TYPES
 from pier.cli.failure import Failure
 from pier.cli.report import describe
@@ -148,6 +148,7 @@ def _explained(cli: Cli, message: str, code: int) -> Failure:
 
 def create(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     """Create a container and print its id."""
+    refuse_windows(flags)
     try:
         body = _body(cli, flags, arguments)
     except Failure as failure:
@@ -157,6 +158,7 @@ def create(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
 
 def run(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
     """Create and start a container; stay with it unless `--detach`."""
+    refuse_windows(flags)
     try:
         body = _body(cli, flags, arguments)
     except Failure as failure:

@@ -8,7 +8,6 @@ import time
 
 from pier.cli.command import Cli, Definition
 from pier.cli.commands.lifecycle import path
-from pier.cli.failure import Failure
 from pier.cli.output import formats, units
 from pier.cli.templates.values import Row
 from pier.spec.errors import PierError
@@ -108,13 +107,11 @@ def _blank() -> object:
 def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     """Once, or again and again until the user stops it."""
     names = arguments or _running(cli.client, everything=flags.on("all"))
-    for name in arguments:
-        cli.client.get(path(name, "json"))
     form = flags.text("format") or cli.setting("statsFormat")
     form = TABLE if form in ("", "table") else form
     trunc = not flags.on("no-trunc")
     if flags.on("no-stream"):
-        samples = _collect(cli, names)
+        samples = _collect(cli, names, strict=bool(arguments))
         formats.show(form, HEADERS, [row(name, samples.get(name), trunc=trunc) for name in names])
         return
     _follow(cli, names, form, trunc=trunc, everything=flags.on("all"), fixed=bool(arguments))
@@ -125,8 +122,11 @@ def _running(client: Client, *, everything: bool) -> list[str]:
     return [formats.short_id(container["Id"]) for container in client.get("/containers/json", query) or []]
 
 
-def _collect(cli: Cli, names: list[str]) -> dict[str, dict[str, Any]]:
-    """One sample of each, asked for at the same time: the daemon takes a second or two for one."""
+def _collect(cli: Cli, names: list[str], *, strict: bool = False) -> dict[str, dict[str, Any]]:
+    """One sample of each, asked for at the same time: the daemon takes a second or two for one.
+
+    `strict` says that a container that is not there is an error, as where the user named it.
+    """
     opened = []
     for name in names:
         try:
@@ -138,22 +138,22 @@ def _collect(cli: Cli, names: list[str]) -> dict[str, dict[str, Any]]:
         try:
             result[name] = json.loads(pending.finish().read())
         except (PierError, ValueError):
-            continue
+            if strict:
+                raise
     return result
 
 
 def _follow(cli: Cli, names: list[str], form: str, *, trunc: bool, everything: bool, fixed: bool) -> None:
     terminal = sys.stdout.isatty()
+    text = ""
     while True:
         began = time.monotonic()
-        samples = _collect(cli, names)
+        samples = _collect(cli, names, strict=fixed and not text)
         text = formats.render(form, HEADERS, [row(name, samples.get(name), trunc=trunc) for name in names])
         if terminal:
             text = "\x1b[H" + "".join(line + "\x1b[K\n" for line in text.splitlines()) + "\x1b[J"
         sys.stdout.write(text)
         sys.stdout.flush()
-        if fixed and not samples:
-            raise Failure("")
         time.sleep(max(0.0, INTERVAL - (time.monotonic() - began)))
         if not fixed:
             names = _running(cli.client, everything=everything)

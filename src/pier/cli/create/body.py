@@ -44,14 +44,18 @@ def create_body(flags: Parsed, arguments: list[str], *, mac_in_endpoint: bool = 
     return body
 
 
-def refuse(flags: Parsed) -> None:
-    """Flags that Docker has and that cannot work here are refused by name."""
+def refuse_windows(flags: Parsed) -> None:
+    """Flags for daemons on Windows are refused before anything else."""
     for name in WINDOWS:
         if flags.changed(name):
             raise Failure(
                 f'"--{name}" is only supported on a Docker daemon running on windows, '
                 "but the Docker daemon is running on linux"
             )
+
+
+def refuse(flags: Parsed) -> None:
+    """Flags that Docker has and that cannot work here are refused by name."""
     for name, reason in REFUSED.items():
         if flags.changed(name):
             raise Failure(f"--{name} is not supported: {reason}")

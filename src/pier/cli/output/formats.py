@@ -61,6 +61,14 @@ def render(form: str, headers: dict[str, str], rows: Iterable[Row]) -> str:
     return align("".join(line + "\n" for line in [head, *lines]))
 
 
+def check(form: str, empty: Row) -> None:
+    """Refuse a template that no row can satisfy, also where there are no rows."""
+    try:
+        template(prepare(form)[0]).execute(empty)
+    except TemplateError as error:
+        raise Failure(f"failed to execute template: {error}") from None
+
+
 def _constant(value: str) -> Callable[[], object]:
     return lambda: value
 

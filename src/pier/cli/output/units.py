@@ -69,8 +69,12 @@ def ram_in_bytes(raw: str) -> int:
     try:
         if not number or number[0] in " _+-" or "_" in number:
             raise ValueError
+        if number.count(".") > 1 or number == ".":
+            raise ValueError(f'strconv.ParseFloat: parsing "{number}": invalid syntax')
         value = float(number)
-    except ValueError:
+    except ValueError as error:
+        if str(error).startswith("strconv"):
+            raise
         raise ValueError(f"invalid size: '{raw}'") from None
     return int(value * _suffix(suffix.lower(), raw))
 
