@@ -24,6 +24,7 @@ _FIELDS = (
     _Field("CpuCount", "it exists on Windows only"),
     _Field("CpuPercent", "it exists on Windows only"),
     _Field("StorageOpt", "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"),
+    _Field("CgroupParent", "every container's group lies below the daemon's own"),
     _Field("Links", "legacy links have no part in Pier: connect the containers to a network of their own"),
     _Field("Cgroup", "a container's control group is never shared"),
     _Field("Isolation", "", ("", "default")),
