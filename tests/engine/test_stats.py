@@ -3,7 +3,7 @@
 from pier.engine.stats import Sample, shown
 from pier.runtime.usage import BlockUse, Usage, block_v1, block_v2, interfaces, pairs
 
-ETH0 = "  eth0:     706       7    1    2    0     0          0         0      300       4    5    6    0     0       0      0"
+ETH0 = "  eth0: 706 7 1 2 0 0 0 0 300 4 5 6 0 0 0 0"
 DEV = f"Inter-| Receive | Transmit\n face |bytes packets\n{ETH0.replace('eth0', 'lo')}\n{ETH0}\n"
 
 

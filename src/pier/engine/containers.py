@@ -8,6 +8,7 @@ import msgspec
 
 from pier.engine import listing, top
 from pier.engine.attaching import Attaching, AttachQuery, Takeover
+from pier.engine.changes import changes
 from pier.engine.container import Container, Outcome
 from pier.engine.creating import Creating
 from pier.engine.detach_keys import parse_detach_keys
@@ -237,6 +238,13 @@ class Containers:
     def stats(self, name: str, *, stream: bool = True, one_shot: bool = False) -> AsyncIterator[Json]:
         """What it uses, once or every second."""
         return self._stats.read(self._projection.find(name), stream=stream, one_shot=one_shot)
+
+    async def changes(self, name: str) -> Rows | None:
+        """What it changed in its root; None for nothing, as Docker prints it."""
+        record = self._projection.find(name).record
+        layout = self._parts.layout
+        upper, lowers = layout.container(record.id) / "upper", [layout.layer(layer) for layer in record.layers]
+        return await self._parts.offload.run(changes, upper, lowers) or None
 
     async def prune(self, filters: Filters) -> Json:
         """Remove all that are stopped."""

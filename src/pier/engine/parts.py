@@ -4,7 +4,6 @@ wiring.
 
 import asyncio
 import os
-import shutil
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from pier.network.networks import Networks
 from pier.runtime.cgroups import ContainerCgroup
 from pier.runtime.facts import HostFacts
 from pier.runtime.launch import Launcher
+from pier.store import trees
 from pier.store.layout import Layout
 from pier.store.records import Records
 from pier.volumes.volumes import Volumes
@@ -90,7 +90,7 @@ class Parts:
         grave = self.layout.tmp / f"removed-{container_id}"
         with suppress(FileNotFoundError):
             os.rename(self.layout.container(container_id), grave)
-        shutil.rmtree(grave, ignore_errors=True)
+        trees.remove(grave)
 
     def spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
         """Run something beside; it is kept until it ends, and cancelled by `close`."""

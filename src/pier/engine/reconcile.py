@@ -24,6 +24,7 @@ from pier.engine.containers import Containers
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import State, replaced
+from pier.engine.removing import remove_tree
 from pier.engine.restarts import restarts_with_daemon
 from pier.runtime.launch import Keeper
 from pier.runtime.state import Exit, read_exit
@@ -143,7 +144,7 @@ class Reconcile:
         layout = self._parts.layout
         for name in os.listdir(layout.containers):
             if name not in known:
-                shutil.rmtree(layout.containers / name, ignore_errors=True)
+                remove_tree(layout.containers / name)
         run = self._parts.exec_root / "containers"
         for name in os.listdir(run) if run.exists() else ():
             if name not in known:
@@ -151,7 +152,7 @@ class Reconcile:
                 shutil.rmtree(run / name, ignore_errors=True)
         for name in os.listdir(layout.tmp):
             if name.startswith("removed-"):
-                shutil.rmtree(layout.tmp / name, ignore_errors=True)
+                remove_tree(layout.tmp / name)
 
     async def _follow_policy(self, container: Container) -> None:
         state = container.state

@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pier.engine import transitions
@@ -18,6 +19,7 @@ from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.stopping import Stopping
 from pier.spec.errors import Conflict, NotFound, PierError
+from pier.store import trees
 
 _HINTS = {
     "running": "Stop the container before attempting removal or force remove",
@@ -126,5 +128,6 @@ class Removing:
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a tree by descriptors (never through a link); what cannot go stays for the next sweep."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Delete what a container left; what cannot go stays for the next sweep."""
+    with suppress(OSError):
+        trees.remove(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pier.engine.parts import Parts
 from pier.engine.record import Record
+from pier.engine.tree_walk import tree_size
 from pier.spec.errors import NotFound
 
 
@@ -27,7 +28,7 @@ class Sizes:
         for record in records:
             if record.image_id not in images:
                 images[record.image_id] = self._image_size(record.image_id)
-            writable = tree_size(self._parts.layout.container(record.id) / "upper")
+            writable = _size_of(self._parts.layout.container(record.id) / "upper")
             sizes[record.id] = writable, writable + images[record.image_id]
         return sizes
 
@@ -38,18 +39,12 @@ class Sizes:
             return 0
 
 
-def tree_size(root: Path) -> int:
-    """The bytes of all regular files below a directory, links not followed, hard links counted once."""
-    total = 0
-    seen: set[tuple[int, int]] = set()
-    for _, _, files, directory in os.fwalk(root, follow_symlinks=False):
-        for name in files:
-            try:
-                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            except OSError:
-                continue
-            if status.st_nlink > 1 and (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            total += status.st_size
-    return total
+def _size_of(directory: Path) -> int:
+    try:
+        root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        return tree_size(root)
+    finally:
+        os.close(root)

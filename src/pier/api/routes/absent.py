@@ -120,7 +120,6 @@ ROUTES = (
     Route("GET", "/debug/pprof/{name}", refused(*_PROFILES)),
     Route("POST", "/session", no_upgrade),
     Route("POST", "/grpc", no_upgrade),
-    Route("GET", "/containers/{name}/changes", refused("listing changed files", _NOT_YET)),
     Route("GET", "/containers/{name}/export", refused("exporting containers", _NOT_YET)),
     Route("GET", "/containers/{name}/attach/ws", refused("attaching by WebSocket", "use the plain attach")),
     Route("HEAD", "/containers/{name}/archive", refused("copying files", _NOT_YET)),

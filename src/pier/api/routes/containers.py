@@ -157,6 +157,10 @@ async def stats(request: Request, engine: Engine) -> Answer:
     return Streaming(headers.JSON, body())
 
 
+async def changes(request: Request, engine: Engine) -> Answer:
+    return responses.json(await engine.containers.changes(request["name"]))
+
+
 async def attach(request: Request, engine: Engine) -> Answer:
     query = request.query
     wanted = AttachQuery(
@@ -184,6 +188,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/containers/{name}/json", inspect),
     Route("GET", "/containers/{name}/top", top),
     Route("GET", "/containers/{name}/logs", logs, cancellable=True),
+    Route("GET", "/containers/{name}/changes", changes),
     Route("GET", "/containers/{name}/stats", stats, cancellable=True),
     Route("POST", "/containers/{name}/start", start),
     Route("POST", "/containers/{name}/stop", stop),
