@@ -5,6 +5,7 @@ import ipaddress
 import threading
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from pier import __version__
 from pier.engine import host_info
@@ -16,7 +17,7 @@ from pier.engine.sizes import Sizes
 from pier.engine.summary import summarise
 from pier.engine.volumes import Volumes
 
-Json = dict[str, object]
+Json = dict[str, Any]
 _INDEX = "https://index.docker.io/v1/"
 
 

@@ -77,7 +77,7 @@ class Volumes:
             deleted.append(volume.name)
             reclaimed += size
         self._parts.events.publish("volume", "prune", "", {"reclaimed": str(reclaimed)})
-        return {"VolumesDeleted": deleted or None, "SpaceReclaimed": reclaimed}
+        return {"VolumesDeleted": deleted, "SpaceReclaimed": reclaimed}
 
     async def usage(self) -> list[Json]:
         """For `docker system df`: every volume with its size and the number of containers that have it."""

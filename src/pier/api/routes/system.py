@@ -44,6 +44,8 @@ async def info(request: Request, engine: "Engine") -> Response:
     document = await engine.system.info()
     if request.version < (1, 42):
         document |= {"KernelMemory": False, "BridgeNfIptables": False, "BridgeNfIp6tables": False}
+    if request.version < (1, 49):
+        document |= {name: {"ID": "", "Expected": ""} for name in ("ContainerdCommit", "RuncCommit", "InitCommit")}
     return responses.json(document)
 
 
@@ -71,6 +73,8 @@ async def disk_usage(request: Request, engine: "Engine") -> Response:
         if name not in _DF_TYPES:
             raise InvalidParameter(f"unknown object type: {name}")
     document = await engine.system.disk_usage(frozenset(asked) or _DF_TYPES)
+    if request.version < (1, 44):
+        document["Images"] = [{**image, "VirtualSize": image["Size"]} for image in document["Images"] or ()]
     return responses.json(document)
 
 
