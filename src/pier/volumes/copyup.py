@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pier.kernel.openat2 import open_in_root
+from pier.store import trees
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 24
@@ -29,10 +30,10 @@ def copy_up(root: int, path: str, target: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        if any(os.scandir(target)):
+        if os.listdir(target):
             return False
         fresh = target.with_name(target.name + ".new")
-        _clear(fresh)
+        trees.remove(fresh)
         fresh.mkdir()
         copy_tree(source, fresh)
         try:
@@ -143,13 +144,4 @@ def _move_into(fresh: Path, target: Path) -> None:
         copy_tree(source, target)
     finally:
         os.close(source)
-        _clear(fresh)
-
-
-def _clear(path: Path) -> None:
-    import shutil  # only after a crash or for mounted volumes
-
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path)
+        trees.remove(fresh)

@@ -1,8 +1,8 @@
-"""An image's layers as one tree, read-only and attached nowhere: it goes with its descriptor, whatever happens.
+"""An image's layers as one tree, read-only and in nobody's mount table: it goes with its descriptor, whatever happens.
 
-Kernels from 6.7 on take one layer after the other (`lowerdir+`). Before, all share one option of 255 bytes, so the
-layers are named by their descriptors' numbers from inside /proc/thread-self/fd, and more than sixty are merged in two
-steps.
+Kernels from 6.7 on take one layer after the other (`lowerdir+`) into a detached mount. Before, all layers share one
+page of options, which only mount(2) takes: it is called by a thread with a mount namespace of its own, with the layers
+named by their descriptors' numbers from inside /proc/thread-self/fd, and the namespace ends with the thread.
 """
 
 import errno
@@ -12,27 +12,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from pier.kernel.mount import fsconfig, fsmount, fsopen
-from pier.kernel.threads import own_working_directory
-
-_STEP = 50  # layers in one option: numbers of up to four digits and their colons stay under 255 bytes
+from pier.kernel import mount
+from pier.kernel.threads import own_mounts
 
 
 @contextmanager
 def merged_root(lowers: Sequence[Path]) -> Iterator[int]:
     """Give a directory descriptor of the layers (lowest first) as one tree. Raises OSError."""
     with ExitStack() as held:
-        layers = [_opened(held, os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) for path in lowers]
+        layers = [_opened(held, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) for path in lowers]
         if len(layers) == 1:
-            yield _opened(held, os.open(f"/proc/self/fd/{layers[0]}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            yield layers[0]
             return
         try:
-            mount = _opened(held, _by_steps(layers))
+            root = _one_by_one(layers)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            mount = _opened(held, _by_numbers(layers, held))
-        yield mount
+            root = _all_at_once(layers)
+        yield _opened(held, root)
 
 
 def _opened(held: ExitStack, descriptor: int) -> int:
@@ -40,18 +38,21 @@ def _opened(held: ExitStack, descriptor: int) -> int:
     return descriptor
 
 
-def _by_steps(layers: Sequence[int]) -> int:
-    return _mounted([("lowerdir+", f"/proc/self/fd/{layer}") for layer in reversed(layers)])
+def _one_by_one(layers: Sequence[int]) -> int:
+    return mount.mounted("overlay", [("lowerdir+", f"/proc/self/fd/{layer}") for layer in reversed(layers)])
 
 
-def _by_numbers(layers: Sequence[int], held: ExitStack) -> int:
-    """In a thread with a working directory of its own: the process's stays where it is."""
+def _all_at_once(layers: Sequence[int]) -> int:
     outcome: list[int | OSError] = []
 
     def work() -> None:
         try:
-            own_working_directory("/proc/thread-self/fd")
-            outcome.append(_merged_in_steps(list(layers), held))
+            own_mounts()
+            os.chdir("/proc/thread-self/fd")  # this thread's own working directory
+            options = "lowerdir=" + ":".join(str(layer) for layer in reversed(layers))
+            place = os.readlink(str(layers[0]))  # by name: the descriptor leads into the other mount namespace
+            mount.mount("overlay", place, "overlay", mount.MS_RDONLY, options)
+            outcome.append(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         except OSError as error:
             outcome.append(error)
 
@@ -61,24 +62,3 @@ def _by_numbers(layers: Sequence[int], held: ExitStack) -> int:
     if isinstance(outcome[0], OSError):
         raise outcome[0]
     return outcome[0]
-
-
-def _merged_in_steps(layers: list[int], held: ExitStack) -> int:
-    while len(layers) > _STEP:
-        layers = [_opened(held, _numbered(layers[:_STEP])), *layers[_STEP:]]
-    return _numbered(layers)
-
-
-def _numbered(layers: Sequence[int]) -> int:
-    return _mounted([("lowerdir", ":".join(str(layer) for layer in reversed(layers)))])
-
-
-def _mounted(options: Sequence[tuple[str, str]]) -> int:
-    context = fsopen("overlay")
-    try:
-        for key, value in options:
-            fsconfig(context, key, value)
-    except BaseException:
-        os.close(context)
-        raise
-    return fsmount(context)

@@ -5,7 +5,6 @@ Who uses a volume is the engine's knowledge; here a holder is only counted for v
 
 import os
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ import msgspec
 
 from pier.kernel.mount import MNT_DETACH, MS_BIND, MS_RDONLY, MS_REMOUNT, mount, umount2
 from pier.spec.errors import Conflict, InvalidParameter, NotFound, SystemFailure
+from pier.store import trees
 from pier.store.records import Delete, Put, Records
 from pier.volumes.copyup import copy_up
 from pier.volumes.merged import merged_root
@@ -53,7 +53,8 @@ class Volumes:
         stored = records.load(KIND)
         self._volumes = {name: msgspec.json.decode(text, type=Volume) for name, text in stored.items()}
         for left in directory.glob(_REMOVED + "*"):
-            shutil.rmtree(left, ignore_errors=True)
+            with suppress(OSError):
+                trees.remove(left)
 
     def create(
         self,
@@ -115,7 +116,8 @@ class Volumes:
                 os.rename(self._directory / name, away)
             self._records.write(Delete(KIND, name)).result()
             del self._volumes[name]
-        shutil.rmtree(away, ignore_errors=True)
+        with suppress(OSError):  # the rest goes at the next start
+            trees.remove(away)
 
     def path(self, name: str) -> Path:
         """Return the directory with the volume's content."""
