@@ -15,44 +15,54 @@ from pathlib import Path
 from pier.kernel import mount
 from pier.kernel.threads import own_mounts
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
 
 @contextmanager
 def merged_root(lowers: Sequence[Path]) -> Iterator[int]:
     """Give a directory descriptor of the layers (lowest first) as one tree. Raises OSError."""
-    with ExitStack() as held:
-        layers = [_opened(held, os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) for path in lowers]
-        if len(layers) == 1:
-            yield layers[0]
-            return
+    if len(lowers) == 1:
+        root = os.open(lowers[0], _DIRECTORY)
+    else:
         try:
-            root = _one_by_one(layers)
+            root = _one_by_one(lowers)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            root = _all_at_once(layers)
-        yield _opened(held, root)
+            root = _all_at_once(lowers)
+    try:
+        yield root
+    finally:
+        os.close(root)
 
 
-def _opened(held: ExitStack, descriptor: int) -> int:
-    held.callback(os.close, descriptor)
-    return descriptor
+@contextmanager
+def _opened(lowers: Sequence[Path]) -> Iterator[list[int]]:
+    """Descriptors of the layers, highest first, as overlay names them."""
+    with ExitStack() as held:
+        layers = []
+        for path in reversed(lowers):
+            layers.append(os.open(path, _DIRECTORY))
+            held.callback(os.close, layers[-1])
+        yield layers
 
 
-def _one_by_one(layers: Sequence[int]) -> int:
-    return mount.mounted("overlay", [("lowerdir+", f"/proc/self/fd/{layer}") for layer in reversed(layers)])
+def _one_by_one(lowers: Sequence[Path]) -> int:
+    with _opened(lowers) as layers:
+        return mount.mounted("overlay", [("lowerdir+", f"/proc/self/fd/{layer}") for layer in layers])
 
 
-def _all_at_once(layers: Sequence[int]) -> int:
+def _all_at_once(lowers: Sequence[Path]) -> int:
     outcome: list[int | OSError] = []
 
     def work() -> None:
         try:
             own_mounts()
-            os.chdir("/proc/thread-self/fd")  # this thread's own working directory
-            options = "lowerdir=" + ":".join(str(layer) for layer in reversed(layers))
-            place = os.readlink(str(layers[0]))  # by name: the descriptor leads into the other mount namespace
-            mount.mount("overlay", place, "overlay", mount.MS_RDONLY, options)
-            outcome.append(os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            with _opened(lowers) as layers:  # here: overlay takes only what is mounted in the thread's own namespace
+                os.chdir("/proc/thread-self/fd")  # the thread's own working directory
+                options = "lowerdir=" + ":".join(str(layer) for layer in layers)
+                mount.mount("overlay", str(lowers[0]), "overlay", mount.MS_RDONLY, options)
+            outcome.append(os.open(lowers[0], _DIRECTORY))
         except OSError as error:
             outcome.append(error)
 
