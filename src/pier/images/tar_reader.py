@@ -13,7 +13,7 @@ from pier.spec.errors import InvalidParameter
 _CHUNK = 1 << 20
 _XATTR = b"SCHILY.xattr."
 _SPECIAL = frozenset((tar.GNU_LONG_NAME, tar.GNU_LONG_LINK, tar.PAX, tar.PAX_SOLARIS, tar.PAX_GLOBAL))
-_KINDS = {b"D": tar.DIRECTORY}
+_DUMP = b"D"
 
 
 class TarReader:
@@ -78,9 +78,14 @@ class TarReader:
                 records = tar.parse_pax(content)
         if header.kind == tar.GNU_SPARSE:
             self._old_sparse(header, block, magic)
-        header.name = name or header.name
-        header.link = link or header.link
+        if specials:
+            header.name = name or header.name
+            header.link = link or header.link
         self._begin(header, records)
+        if specials:
+            _check_names(header)
+        if not (0 <= header.uid <= tar.MAX_ID and 0 <= header.gid <= tar.MAX_ID):
+            raise invalid("owner")
         return header
 
     def _begin(self, header: Header, records: list[tuple[bytes, bytes]]) -> None:
@@ -93,8 +98,8 @@ class TarReader:
             tar.check_sparse(header)
         if header.kind == tar.FILE and header.name.endswith(b"/"):
             header.kind = tar.DIRECTORY  # v7's way
-        header.kind = _KINDS.get(header.kind, header.kind)
-        _check(header)
+        elif header.kind == _DUMP:
+            header.kind = tar.DIRECTORY
 
     def _skip(self) -> None:
         for _ in self.pieces():
@@ -219,10 +224,8 @@ def _sparse_records(header: Header, last: dict[bytes, bytes], pieces: list[int])
     return b"0.1"
 
 
-def _check(header: Header) -> None:
+def _check_names(header: Header) -> None:
     if b"\0" in header.name or b"\0" in header.link:
         raise invalid("name")
     if len(header.name) > tar.MAX_NAME or len(header.link) > tar.MAX_NAME:
         raise invalid("name is too long")
-    if not (0 <= header.uid <= tar.MAX_ID and 0 <= header.gid <= tar.MAX_ID):
-        raise invalid("owner")

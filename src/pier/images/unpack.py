@@ -46,6 +46,8 @@ class Unpacker:
         self._layer = layer
         self._limits = limits or Limits()
         self._keep_directories = keep_directories
+        self._head: bytes | None = None
+        self._head_parts: tuple[bytes, ...] = ()
         self._times: list[tuple[tuple[bytes, ...], int]] = []
         self.owner: tuple[int, int] | None = None  # everything is given to this user and group, for `cp` without -a
         self.size = 0
@@ -71,29 +73,42 @@ class Unpacker:
             raise InvalidParameter("archive holds more than the engine accepts")
 
     def _apply(self, header: Header, reader: TarReader) -> None:
-        parts = clean(header.name)
+        parts = self._clean(header.name)
         if not parts:
             self._root(header)
-            return
-        if self._layer and parts[-1].startswith(_WHITEOUT):
+        elif self._layer and parts[-1].startswith(_WHITEOUT):
             self._whiteout(parts)
-            return
-        parent = self._places.directory(parts[:-1])
-        name = parts[-1]
-        if header.kind == tar.DIRECTORY:
-            self._directory(parent, parts, header)
-            return
-        parent = self._make_way(parent, parts)
-        if header.kind == tar.FILE:
+        elif header.kind == tar.DIRECTORY:
+            self._directory(self._places.directory(parts[:-1]), parts, header)
+        else:
+            parent = self._places.directory(parts[:-1])
+            try:
+                self._make(parent, parts[-1], header, reader)
+            except FileExistsError:
+                self._make(self._make_way(parent, parts), parts[-1], header, reader)
+
+    def _clean(self, name: bytes) -> tuple[bytes, ...]:
+        """`clean`, remembering the last directory: its entries come one after the other."""
+        head, slash, last = name.rpartition(b"/")
+        if not slash or last in (b"", b".", b".."):
+            return clean(name)
+        if head != self._head:
+            self._head, self._head_parts = head, clean(head)
+        return (*self._head_parts, last)
+
+    def _make(self, parent: int, name: bytes, header: Header, reader: TarReader) -> None:
+        """Make what is no directory. FileExistsError, before anything is read, when something is there."""
+        kind = header.kind
+        if kind == tar.FILE:
             self._file(parent, name, header, reader)
-        elif header.kind == tar.SYMLINK:
+        elif kind == tar.SYMLINK:
             self._symlink(parent, name, header)
-        elif header.kind == tar.HARD_LINK:
+        elif kind == tar.HARD_LINK:
             self._hard_link(parent, name, header)
-        elif header.kind in _SPECIAL_TYPES:
+        elif kind in _SPECIAL_TYPES:
             self._special(parent, name, header)
         else:
-            raise InvalidParameter(f"unhandled tar header type {header.kind[0]}")
+            raise InvalidParameter(f"unhandled tar header type {kind[0]}")
 
     def _root(self, header: Header) -> None:
         if header.kind == tar.DIRECTORY and self._layer:

@@ -8,6 +8,7 @@ starts in some 25 ms. It has what it needs as descriptors and touches no path of
     5 with `keep`, the file that gets the compressed stream
 """
 
+import gc
 import json
 import os
 import sys
@@ -19,6 +20,8 @@ def main() -> None:
     """Do the job that argv names and report; the exit status says nothing."""
     sys.path[:0] = sys.argv[1].split(os.pathsep)
     from pier.images import unpacking
+
+    gc.disable()  # nothing here makes cycles, and half a million entries would each be counted
 
     os.umask(0)
     job = json.loads(sys.argv[2])
