@@ -1,4 +1,4 @@
-"""Fixtures of the command line's tests: a client's surroundings of their own, and a daemon that says what it is told."""
+"""Fixtures of the command line's tests: surroundings of their own, and a daemon that says what it is told."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -89,5 +89,5 @@ def test_mistakes_are_told_in_pflags_words(arguments: tuple[str, ...], message: 
 def test_any_command_line_is_parsed_or_refused(arguments: list[str]) -> None:
     try:
         parse(*arguments)
-    except UsageFailure as failure:
-        assert failure.message
+    except UsageFailure:
+        return

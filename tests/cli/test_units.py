@@ -9,7 +9,14 @@ from pier.cli.output import times, units
 
 @pytest.mark.parametrize(
     ("size", "digits", "shown"),
-    [(0, 3, "0B"), (999, 3, "999B"), (1984172, 3, "1.98MB"), (1984172, 4, "1.984MB"), (1e6, 3, "1MB"), (1500, 3, "1.5kB")],
+    [
+        (0, 3, "0B"),
+        (999, 3, "999B"),
+        (1984172, 3, "1.98MB"),
+        (1984172, 4, "1.984MB"),
+        (1e6, 3, "1MB"),
+        (1500, 3, "1.5kB"),
+    ],
 )
 def test_sizes_are_powers_of_a_thousand(size: float, digits: int, shown: str) -> None:
     assert units.human_size(size, digits) == shown
@@ -53,8 +60,8 @@ def test_sizes_are_read_in_powers_of_1024(text: str, size: int) -> None:
 def test_any_text_is_a_size_or_refused(text: str) -> None:
     try:
         assert units.ram_in_bytes(text) >= 0
-    except ValueError as error:
-        assert str(error)
+    except ValueError:
+        return
 
 
 @given(st.integers(-(10**15), 10**15))
@@ -96,6 +103,8 @@ def test_since_takes_durations_stamps_and_dates(text: str, stamp: str) -> None:
 def test_a_date_alone_is_local_midnight() -> None:
     import time
 
-    assert times.parse_point("2024-02-03", 0).partition(".")[0] == str(int(time.mktime((2024, 2, 3, 0, 0, 0, 0, 0, -1))))
+    assert times.parse_point("2024-02-03", 0).partition(".")[0] == str(
+        int(time.mktime((2024, 2, 3, 0, 0, 0, 0, 0, -1)))
+    )
     with pytest.raises(ValueError, match="failed to parse value as time or duration"):
         times.parse_point("yesterday", 0)

@@ -1,7 +1,6 @@
-"""Files of this machine as a tar stream and back, for `pier cp`. Only loaded when something is copied.
+"""Files of this machine as a tar stream, for `pier cp` and base images. Only loaded when something is packed.
 
-Packing streams: a file's contents never stand in memory. Unpacking trusts nothing: `tarfile`'s `tar` filter refuses
-names that lead out of the destination, also through links that the archive itself brought.
+Packing streams: a file's contents never stand in memory.
 """
 
 from __future__ import annotations
@@ -10,11 +9,9 @@ import os
 import stat
 import tarfile
 
-from pier.cli.failure import Failure
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 PIECE = 1 << 18
 BLOCK = 512
@@ -83,55 +80,3 @@ def _contents(path: str, size: int) -> Iterator[bytes]:
             left -= len(data)
             yield data
     yield b"\0" * (-size % BLOCK)
-
-
-class _Stream:
-    """The chunks of an answer as the file that tarfile reads."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = iter(chunks)
-        self._rest = b""
-
-    def read(self, size: int = -1) -> bytes:
-        pieces, have = [self._rest], len(self._rest)
-        while size < 0 or have < size:
-            piece = next(self._chunks, b"")
-            if not piece:
-                break
-            pieces.append(piece)
-            have += len(piece)
-        data = b"".join(pieces)
-        self._rest = data[size:] if size >= 0 else b""
-        return data[:size] if size >= 0 else data
-
-
-def unpack(chunks: Iterable[bytes], directory: str, old: str, new: str, *, keep_owner: bool) -> None:
-    """Unpack under `directory` with the first component `old` renamed to `new`."""
-    try:
-        with tarfile.open(fileobj=_Stream(chunks), mode="r|") as archive:  # type: ignore[call-overload]
-            for member in archive:
-                _rename(member, old, new)
-                if os.path.basename(member.name) == ".." or not member.name:
-                    continue
-                archive.extract(member, directory, numeric_owner=True, filter=_filter(keep_owner=keep_owner))
-    except (tarfile.TarError, OSError) as error:
-        raise Failure(str(error)) from None
-
-
-def _filter(*, keep_owner: bool):  # type: ignore[no-untyped-def]
-    def apply(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
-        filtered = tarfile.tar_filter(member, path)
-        changes = {} if keep_owner else {"uid": os.getuid(), "gid": os.getgid(), "uname": None, "gname": None}
-        return filtered.replace(mode=member.mode, deep=False, **changes)  # type: ignore[arg-type]
-
-    return apply
-
-
-def _rename(member: tarfile.TarInfo, old: str, new: str) -> None:
-    for attribute in ("name", "linkname"):
-        value: str = getattr(member, attribute)
-        if attribute == "linkname" and not member.islnk():
-            continue
-        first, slash, rest = value.partition("/")
-        if first == old:
-            setattr(member, attribute, (new + slash + rest).strip("/") if new else rest or ".")

@@ -14,7 +14,7 @@ import socket
 
 from pier.cli import signals
 from pier.cli.terminal import KeyWatcher
-from pier.client.frames import STDERR, STDOUT, SYSTEM_ERROR, Demultiplexer
+from pier.client.frames import STDERR, SYSTEM_ERROR, Demultiplexer
 from pier.spec.errors import PierError, SystemFailure
 
 TYPE_CHECKING = False
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 PIECE = 32768
 WAITING = 1 << 17
-OUTPUTS = {STDOUT: 1, STDERR: 2}
 
 
 class Detached(Exception):
@@ -46,7 +45,9 @@ class Stream:
         keys: bytes = b"",
         on_signal: Callable[[int], None] | None = None,
         caught: signals.Caught | None = None,
+        descriptors: tuple[int, int, int] = (0, 1, 2),
     ) -> None:
+        self.input, self.stdout, self.stderr = descriptors
         self.socket = taken.socket
         self.output = output
         self.demultiplexer = None if tty else Demultiplexer()
@@ -74,11 +75,11 @@ class Stream:
         wanted = select.POLLIN | (select.POLLOUT if self.pending else 0)
         poll.register(self.socket, wanted)
         if self.reading and len(self.pending) < WAITING:
-            poll.register(0, select.POLLIN)
+            poll.register(self.input, select.POLLIN)
         if self.caught is not None:
             poll.register(self.caught.descriptor, select.POLLIN)
         for descriptor, events in poll.poll():
-            if descriptor == 0 and self.reading:
+            if descriptor == self.input and self.reading:
                 self._read_input()
             elif self.caught is not None and descriptor == self.caught.descriptor:
                 self._signals()
@@ -99,7 +100,7 @@ class Stream:
 
     def _read_input(self) -> None:
         try:
-            data = os.read(0, PIECE)
+            data = os.read(self.input, PIECE)
         except BlockingIOError:
             return
         except OSError:
@@ -143,12 +144,12 @@ class Stream:
 
     def _show(self, data: bytes) -> None:
         if self.demultiplexer is None:
-            write_all(1, data)
+            write_all(self.stdout, data)
             return
         for stream, payload in self.demultiplexer.feed(data):
             if stream == SYSTEM_ERROR:
                 raise SystemFailure("error from daemon in stream: " + payload.decode("utf-8", "replace"))
-            write_all(OUTPUTS.get(stream, 1), payload)
+            write_all(self.stderr if stream == STDERR else self.stdout, payload)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -112,12 +112,12 @@ def _out(cli: Cli, flags: Parsed, container: str, source: str, target: str) -> N
             raise Failure("cowardly refusing to copy to a terminal")
         copy(response.chunks(), 1)
         return
-    from pier.cli import packing
+    from pier.cli import unpacking
 
     status = _decoded(response.headers)
     directory, name = _local_target(source, status, target)
     counter = _Counter(response.chunks())
-    packing.unpack(
+    unpacking.unpack(
         counter, directory, os.path.basename(source.rstrip("/.")) or "/", name, keep_owner=flags.on("archive")
     )
     _tell(cli, flags, counter.total, target)
