@@ -1,6 +1,7 @@
 """A canary beside every tree that an archive is unpacked into, and stores of images in temporary directories."""
 
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pier.images import unpacking
 from pier.images.images import Images
-from pier.images.workers import Job, Outcome, Worker
+from pier.images.workers import Outcome, judge
 from pier.store.layout import Layout
 from pier.store.records import Records
 
@@ -64,17 +66,21 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unpack(tree: Path, tmp_path: Path) -> Unpack:
-    """Unpack an archive into the tree by a worker of its own."""
+    """Unpack an archive into the tree as a worker does, in this process: starting some hundred of them takes a while.
+    """
 
-    def run(archive: bytes, **job: object) -> Outcome:
+    def run(archive: bytes, *, layer: bool = True, **job: object) -> Outcome:
         stream = tmp_path / "archive.tar"
         stream.write_bytes(archive)
         source = os.open(stream, os.O_RDONLY)
         directory = os.open(tree, os.O_RDONLY)
+        umask = os.umask(0)
         try:
-            return Worker.start(Job(**job), stream=source, directory=directory).wait()  # type: ignore[arg-type]
+            result = unpacking.run({"layer": layer, **job}, stream=source, directory=directory, notes=-1, blob=-1)
         finally:
+            os.umask(umask)
             os.close(source)
             os.close(directory)
+        return judge(json.dumps(result).encode())
 
     return run

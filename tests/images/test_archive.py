@@ -253,7 +253,7 @@ def test_a_racer_gets_nothing_out_and_nothing_in(tmp_path: Path, canary: Path) -
     racer = threading.Thread(target=race)
     racer.start()
     try:
-        for _ in range(15):
+        for _ in range(8):
             _attack(root)
     finally:
         done.set()

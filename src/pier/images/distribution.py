@@ -2,6 +2,9 @@
 registries for the engine.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from pier.registry import login
 from pier.registry.client import Document, Repository
 from pier.registry.registries import Registries
@@ -9,28 +12,46 @@ from pier.spec import image_config, manifests, references
 from pier.spec.credentials import Credentials
 from pier.spec.errors import PierError, Unavailable
 from pier.spec.manifests import Index
+from pier.spec.references import Reference
 
-__all__ = ["Registries", "check_login", "describe"]
+__all__ = ["Registries", "check_login", "describe", "tags"]
+
+T = TypeVar("T")
 
 
 async def describe(name: str, registries: Registries, credentials: Credentials | None) -> dict[str, object]:
     """Docker's `DistributionInspect`: the descriptor that the name stands for, and its platforms."""
     reference = references.parse(name).with_default_tag()
+
+    async def ask(repository: Repository) -> dict[str, object]:
+        document = await repository.manifest(reference.digest or reference.tag or "")
+        return {"Descriptor": _descriptor(document), "Platforms": await _platforms(document, repository)}
+
+    return await _first(reference, registries, credentials, ask)
+
+
+async def tags(reference: Reference, registries: Registries, credentials: Credentials | None) -> list[str]:
+    """All tags of a name. NotFound when the registry does not know it."""
+    return await _first(reference, registries, credentials, Repository.tags)
+
+
+async def _first(
+    reference: Reference,
+    registries: Registries,
+    credentials: Credentials | None,
+    ask: Callable[[Repository], Awaitable[T]],
+) -> T:
+    """The answer of the first address that has one."""
     failure: PierError | None = None
     for endpoint in await registries.endpoints(reference.domain):
         try:
             async with Repository(endpoint, reference, registries, credentials) as repository:
-                document = await repository.manifest(reference.digest or reference.tag or "")
-                return {"Descriptor": _descriptor(document), "Platforms": await _platforms(document, repository)}
+                return await ask(repository)
         except PierError as error:
             if not endpoint.mirror and not isinstance(error, Unavailable):
                 raise
             failure = failure or error
     raise failure or Unavailable(f"no address to ask about {reference.familiar}")
-
-
-def _descriptor(document: Document) -> dict[str, object]:
-    return {"mediaType": document.media_type, "digest": document.digest, "size": len(document.raw)}
 
 
 async def check_login(registries: Registries, credentials: Credentials) -> None:

@@ -99,11 +99,11 @@ class Worker:
         except asyncio.CancelledError:
             self.stop()
             raise
-        return _judge(report)
+        return judge(report)
 
     def wait(self) -> Outcome:
         """The same for a plain thread."""
-        return _judge(self._wait())
+        return judge(self._wait())
 
     def stop(self) -> None:
         """Kill the worker. Calling it twice, or after its end, is harmless."""
@@ -139,7 +139,8 @@ def _signals() -> list[int]:
     return [signal.SIGPIPE, signal.SIGINT, signal.SIGTERM]
 
 
-def _judge(report: bytes) -> Outcome:
+def judge(report: bytes) -> Outcome:
+    """A worker's report as a value, or as the error that it tells of."""
     try:
         outcome = msgspec.json.decode(report, type=Outcome)
     except msgspec.DecodeError:
