@@ -25,11 +25,15 @@ class Outcome:
 
 @dataclass(eq=False)
 class Container:
-    """One container. `lock` is held by whoever starts, ends, removes or mounts it; reads never take it."""
+    """One container. `lock` is held by whoever starts, ends, removes or mounts it; reads never take it.
+
+    `root_lock` is held by whoever mounts its root or looks into it from outside; it is taken after `lock`.
+    """
 
     record: Record
     keeper: "Keeper | None" = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    root_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiters: dict[Condition, list["asyncio.Future[Outcome]"]] = field(default_factory=dict)
     pending: "list[Pending]" = field(default_factory=list)
     execs: set[str] = field(default_factory=set)

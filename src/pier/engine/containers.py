@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from pier.engine import listing, top
+from pier.engine.archives import Archives
 from pier.engine.attaching import Attaching, AttachQuery, Takeover
 from pier.engine.changes import changes
 from pier.engine.container import Container, Outcome
@@ -22,6 +23,7 @@ from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import Record, replaced
 from pier.engine.removing import Removing
+from pier.engine.roots import Roots
 from pier.engine.signals import parse_signal
 from pier.engine.sizes import Sizes
 from pier.engine.start_files import log_path
@@ -60,6 +62,7 @@ class Containers:
         self._logs = Logs(parts)
         self._attaching = Attaching(parts, self._logs)
         self._sizes = Sizes(parts)
+        self.archives = Archives(parts, Roots(parts))
         self._stats = Stats(parts)
 
     async def create(self, body: CreateRequest, name: str | None) -> CreateResponse:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pier.engine.container import Container
 from pier.engine.oci.facts import Attached, ContainerFacts, DeviceNode, Joined
+from pier.engine.oci.identity import resolve
 from pier.engine.parts import Parts
 from pier.engine.record import Mounted, Record
 from pier.runtime import accounts
@@ -46,6 +47,14 @@ def gather(record: Record, parts: Parts, joined: Joined, files_of: str = "") -> 
         block_devices=dict(_numbers(path) for path in _throttled(host_config)),
         shared_sources=_shared(record.mounts),
     )
+
+
+def owner_of(record: Record, parts: Parts) -> tuple[int, int]:
+    """The container's user and group, as its own files name them."""
+    directory = parts.layout.container(record.id)
+    lowers = tuple(str(parts.layout.layer(layer)) for layer in record.layers)
+    identity = resolve(record.config.User, (), accounts.read(lowers, str(directory / "upper")))
+    return identity.uid, identity.gid
 
 
 def join(record: Record, find: Find) -> Joined:

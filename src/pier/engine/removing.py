@@ -67,7 +67,8 @@ class Removing:
                 await self._projection.change(container, transitions.removing(container.state))
                 await self._remove_volumes(anonymous)
             forgotten = self._projection.remove(container)
-            await self._parts.offload.run(self._take_away, container)
+            async with container.root_lock:
+                await self._parts.offload.run(self._take_away, container)
             await forgotten
         self._release_image(container.record.image_id)
         self._parts.news.container(container, "destroy")

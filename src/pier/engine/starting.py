@@ -79,7 +79,8 @@ class Starting:
     async def run(self, container: Container, *, by_policy: bool = False) -> None:
         """Start whatever the state. The caller holds the container's lock."""
         try:
-            keeper = await self._launch(container)
+            async with container.root_lock:
+                keeper = await self._launch(container)
         except PierError as error:
             await self._undo(container, error)
             raise
