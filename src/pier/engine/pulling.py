@@ -12,7 +12,6 @@ from pier.engine.parts import Parts
 from pier.engine.progress import Report, reports
 from pier.spec import references
 from pier.spec.credentials import Credentials
-from pier.spec.errors import NotSupported
 from pier.spec.references import Reference
 
 if TYPE_CHECKING:
@@ -66,30 +65,38 @@ class Pulling:
         await check_login(self.registries(), credentials)
 
     def pull(self, wish: Pull) -> AsyncIterator[object]:
-        """Docker's progress. The name is checked before anything is sent."""
+        """Docker's progress. The name is checked before anything is sent; without a tag all tags are pulled."""
         reference = _reference(wish)
 
         async def work(report: "Report[Progress]") -> None:
-            from pier.images.pull import pull
-
-            image = await pull(
-                reference,
-                images=self._parts.images,
-                registries=self.registries(),
-                progress=report,
-                credentials=wish.credentials,
-                platform=wish.platform,
-            )
-            attributes = {**(image.config.run.labels or {}), "name": reference.familiar_name}
-            self._parts.events.publish("image", "pull", reference.familiar, attributes)
+            for one in await self._names(reference, wish):
+                await self._pull(one, wish, report)
 
         return reports(work)
+
+    async def _names(self, reference: Reference, wish: Pull) -> list[Reference]:
+        if reference.tag or reference.digest:
+            return [reference]
+        from pier.images.distribution import tags
+
+        found = await tags(reference, self.registries(), wish.credentials)
+        return [reference.with_tag(tag) for tag in found]
+
+    async def _pull(self, reference: Reference, wish: Pull, report: "Report[Progress]") -> None:
+        from pier.images.pull import pull
+
+        image = await pull(
+            reference,
+            images=self._parts.images,
+            registries=self.registries(),
+            progress=report,
+            credentials=wish.credentials,
+            platform=wish.platform,
+        )
+        attributes = {**(image.config.run.labels or {}), "name": reference.familiar_name}
+        self._parts.events.publish("image", "pull", reference.familiar, attributes)
 
 
 def _reference(wish: Pull) -> Reference:
     reference = references.parse(wish.image)
-    if wish.tag:
-        return references.parse_with_tag(reference.name, wish.tag)
-    if not reference.tag and not reference.digest:
-        raise NotSupported(f"pulling all tags of {reference.familiar_name} is not supported: name one")
-    return reference
+    return references.parse_with_tag(reference.name, wish.tag) if wish.tag else reference

@@ -54,6 +54,10 @@ async def _first(
     raise failure or Unavailable(f"no address to ask about {reference.familiar}")
 
 
+def _descriptor(document: Document) -> dict[str, object]:
+    return {"mediaType": document.media_type, "digest": document.digest, "size": len(document.raw)}
+
+
 async def check_login(registries: Registries, credentials: Credentials) -> None:
     """Return when the registry that the credentials name takes them. Raises Unauthorized, Unavailable."""
     await login.check(registries, credentials)

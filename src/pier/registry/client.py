@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+import msgspec
 
 from pier.registry import challenges
 from pier.registry.authorization import Authorization
@@ -26,6 +27,7 @@ from pier.spec.references import Reference
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=15, sock_read=60)
 _MAX_REDIRECTS = 5
+_MAX_PAGES = 1000
 _PIECE = 256 << 10
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _USER_AGENT = "pier"
@@ -83,6 +85,20 @@ class Repository:
         if digests.is_digest(promised) and digest != promised:
             raise InvalidParameter(f"manifest verification failed for digest {promised}")
         return Document(raw, media_type, digest)
+
+    async def tags(self) -> list[str]:
+        """Every tag of the repository, page by page."""
+        path, found = f"/v2/{self._reference.path}/tags/list", list[str]()
+        for _ in range(_MAX_PAGES):
+            async with self._get(path, {}) as response:
+                page = _tags(await _bounded(response, manifests.MAX_BYTES, "list of tags"))
+                following = response.links.get("next")
+            found += page
+            if following is None:
+                break
+            target = urlsplit(str(following["url"]))
+            path = f"{target.path}?{target.query}"
+        return found
 
     async def document(self, digest: str, size: int, limit: int) -> bytes:
         """A small blob as a whole, verified."""
@@ -168,6 +184,17 @@ class Repository:
             )
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise unreachable(url, error) from error
+
+
+class _Tags(msgspec.Struct):
+    tags: list[str] | None = None
+
+
+def _tags(raw: bytes) -> list[str]:
+    try:
+        return msgspec.json.decode(raw, type=_Tags).tags or []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidParameter("invalid list of tags") from None
 
 
 async def _bounded(response: aiohttp.ClientResponse, limit: int, what: str) -> bytes:
