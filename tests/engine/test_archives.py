@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pier.engine.committing import render, run_config_of
 from pier.engine.record import Mounted
 from pier.engine.roots import volume_of
-from pier.spec.containers import MountPoint
+from pier.spec.containers import ContainerConfig, MountPoint
+from pier.spec.image_config import History, ImageConfig, parse
 from tests.engine.builders import record
 from tests.support.engines import Engine
 
@@ -93,3 +95,26 @@ def test_an_archive_cannot_leave_the_container(pierd: Engine, tmp_path: Path) ->
         pierd.api("PUT", f"/containers/hostile/archive?path={path}", **put)  # type: ignore[arg-type]
     assert list(victim.iterdir()) == []
     pierd.api("DELETE", "/containers/hostile?force=1").ok()
+
+
+def test_the_configuration_of_a_committed_image_is_the_containers_with_what_is_laid_over_it() -> None:
+    own = ContainerConfig(Hostname="abc", Cmd=["sh"], Env=["A=1"], Labels={"a": "b"}, Tty=True)
+    config = run_config_of(own, ContainerConfig(Env=["B=2"]))
+    assert (config.cmd, config.env, config.labels, config.hostname) == (["sh"], ["B=2"], {"a": "b"}, "")
+    step = History(created="2026-01-01T00:00:00Z", created_by="sh", author="me", comment="why")
+    parent = ImageConfig(architecture="amd64", os="linux", history=[History(created_by="first")])
+    image = parse(render(parent, ["sha256:" + "1" * 64, "sha256:" + "2" * 64], config, step))
+    assert [entry.created_by for entry in image.history or ()] == ["first", "sh"]
+    assert (image.author, image.comment, len(image.diff_ids)) == ("me", "why", 2)
+
+
+@pytest.mark.root
+def test_a_commit_keeps_what_the_container_changed(pierd: Engine) -> None:
+    script = "echo new > /new; rm -r /usr; echo x > /etc/group"
+    pierd.docker("run", "--name", "changed", "--network", "none", "busybox", "sh", "-c", script).ok()
+    pierd.docker("commit", "-m", "why", "-c", 'CMD ["cat", "/new"]', "changed", "made:1").ok()
+    assert pierd.docker("run", "--rm", "--network", "none", "made:1").ok() == "new"
+    kept = pierd.docker("run", "--rm", "--network", "none", "made:1", "sh", "-c", "ls -d /usr; cat /etc/group")
+    assert kept.stdout == "x\n"
+    pierd.docker("rm", "changed").ok()
+    pierd.docker("rmi", "made:1").ok()

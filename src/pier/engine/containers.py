@@ -10,6 +10,7 @@ from pier.engine import listing, top
 from pier.engine.archives import Archives
 from pier.engine.attaching import Attaching, AttachQuery, Takeover
 from pier.engine.changes import changes
+from pier.engine.committing import Committing, Wishes
 from pier.engine.container import Container, Outcome
 from pier.engine.creating import Creating
 from pier.engine.detach_keys import parse_detach_keys
@@ -62,7 +63,9 @@ class Containers:
         self._logs = Logs(parts)
         self._attaching = Attaching(parts, self._logs)
         self._sizes = Sizes(parts)
-        self.archives = Archives(parts, Roots(parts))
+        roots = Roots(parts)
+        self.archives = Archives(parts, roots)
+        self._committing = Committing(parts, roots, self._stopping)
         self._stats = Stats(parts)
 
     async def create(self, body: CreateRequest, name: str | None) -> CreateResponse:
@@ -248,6 +251,10 @@ class Containers:
         layout = self._parts.layout
         upper, lowers = layout.container(record.id) / "upper", [layout.layer(layer) for layer in record.layers]
         return await self._parts.offload.run(changes, upper, lowers) or None
+
+    async def commit(self, name: str, wishes: Wishes) -> str:
+        """The id of an image made of it."""
+        return await self._committing.commit(self._projection.find(name), wishes)
 
     async def prune(self, filters: Filters) -> Json:
         """Remove all that are stopped."""

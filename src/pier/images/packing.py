@@ -26,6 +26,9 @@ _KINDS = {
     stat.S_IFIFO: tar.FIFO,
 }
 
+# Empty files that a start lays into an upper directory, to mount its own upon; they belong to no layer.
+_PLACES = frozenset((b".dockerenv", b"dev/console", b"etc/hostname", b"etc/hosts", b"etc/resolv.conf"))
+
 
 class Packer:
     """Writes one archive. `select` names the only entry of the root that goes in, `rename` what it is called there."""
@@ -108,6 +111,8 @@ class Packer:
             return
         try:
             status = os.fstat(fd)
+            if self._layer and name in _PLACES and status.st_size == 0:
+                return
             header = _header(name, status)
             first = self._links.setdefault((status.st_dev, status.st_ino), name) if status.st_nlink > 1 else name
             if first != name:

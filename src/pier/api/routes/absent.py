@@ -121,7 +121,6 @@ ROUTES = (
     Route("POST", "/session", no_upgrade),
     Route("POST", "/grpc", no_upgrade),
     Route("GET", "/containers/{name}/attach/ws", refused("attaching by WebSocket", "use the plain attach")),
-    Route("POST", "/commit", refused("committing containers", _NOT_YET)),
     Route("GET", "/images/get", refused("saving images", _NOT_YET)),
     Route("GET", "/images/{name:*}/get", refused("saving images", _NOT_YET)),
     Route("POST", "/images/load", refused("loading images", _NOT_YET)),

@@ -1,11 +1,13 @@
-"""The endpoints that copy files out of and into containers."""
+"""The endpoints that copy files out of and into containers, and make images of them."""
 
 from pier.api import responses
 from pier.api.requests import Request
 from pier.api.responses import Answer, Streaming
 from pier.api.router import Route
+from pier.engine.committing import Wishes
 from pier.engine.engine import Engine
 from pier.http import headers
+from pier.spec.containers import ContainerConfig
 from pier.spec.errors import InvalidParameter
 
 
@@ -51,9 +53,25 @@ async def export(request: Request, engine: Engine) -> Answer:
     return Streaming("application/octet-stream", engine.containers.archives.export(container))
 
 
+async def commit(request: Request, engine: Engine) -> Answer:
+    """Make an image of a container."""
+    query = request.query
+    wishes = Wishes(
+        repository=query.string("repo"),
+        tag=query.string("tag"),
+        comment=query.string("comment"),
+        author=query.string("author"),
+        pause=query.boolean("pause", default=True),
+        changes=query.all("changes"),
+        config=await request.json(ContainerConfig),
+    )
+    return responses.json({"Id": await engine.containers.commit(query.string("container"), wishes)}, 201)
+
+
 ROUTES: tuple[Route, ...] = (
     Route("HEAD", "/containers/{name}/archive", stat),
     Route("GET", "/containers/{name}/archive", read, cancellable=True),
     Route("PUT", "/containers/{name}/archive", write),
     Route("GET", "/containers/{name}/export", export, cancellable=True),
+    Route("POST", "/commit", commit),
 )
