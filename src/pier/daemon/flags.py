@@ -63,6 +63,7 @@ FLAGS: tuple[Flag, ...] = (
     _flag(
         "insecure-registry", _L, "Enable insecure registry communication", directive="insecure-registries", reloads=True
     ),
+    _flag("ip", _T, "Host IP for port publishing from the default bridge network (default 0.0.0.0)"),
     _flag("label", _L, "Set key=value labels to the daemon", directive="labels", reloads=True),
     _flag("log-driver", _T, 'Default driver for container logs (default "json-file")'),
     _flag("log-format", _T, 'Set the logging format ("text" | "json") (default "text")'),

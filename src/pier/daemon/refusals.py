@@ -69,7 +69,6 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     Refusal("http-proxy", _ENVIRONMENT, directives=("proxies",)),
     Refusal("https-proxy", _ENVIRONMENT),
-    Refusal("ip", "published ports name their own address, or have every one of the host", already=("0.0.0.0",)),
     Refusal("ip-forward", "the default bridge needs forwarding, and Pier switches it on", _B, ("true",)),
     Refusal("ip-forward-no-drop", "Pier leaves the policy of other chains alone", _B, ("true",)),
     Refusal("ip-masq", "the default bridge masquerades", _B, ("true",)),

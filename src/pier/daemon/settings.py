@@ -31,6 +31,7 @@ class Settings:
     bridge: str = ""
     mtu: int = 0
     icc: bool = True
+    ip: str = ""
     dns: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ def from_values(values: Mapping[str, Value], *, group_is_given: bool | None = No
         bridge=_bridge(taken.text("bridge")),
         mtu=_mtu(taken.number("mtu", 0)),
         icc=taken.switch("icc", default=True),
+        ip=_ip(taken.text("ip")),
         dns=tuple(_address("dns", server) for server in taken.texts("dns")),
         dns_options=taken.texts("dns-opt"),
         dns_search=tuple(_search(domain) for domain in taken.texts("dns-search")),
@@ -165,6 +167,12 @@ def _address(flag: str, text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise InvalidParameter(f"invalid --{flag}: {text} is not an ip address") from None
+
+
+def _ip(text: str) -> str:
+    if text and ":" in text:
+        raise InvalidParameter(f"invalid --ip: {text} is not an IPv4 address")
+    return _address("ip", text) if text else ""
 
 
 def _mtu(number: int) -> int:

@@ -146,6 +146,7 @@ def _network_options(settings: Settings, layout: Layout, instance: str) -> Optio
         default_root=is_default(layout.root),
         mtu=settings.mtu,
         icc=settings.icc,
+        ip=settings.ip,
     )
 
 

@@ -105,7 +105,7 @@ def define(request: NetworkRequest, identity: str, created: str, in_use: Iterabl
         masquerade=_truth("bridge.enable_ip_masquerade", options),
         internal=request.internal,
         attachable=request.attachable,
-        host_binding=options.get("bridge.host_binding_ipv4", ""),
+        host_binding=_binding(options.get("bridge.host_binding_ipv4", "")),
         configured=bool(request.subnet),
         options=dict(request.options),
         labels=dict(request.labels),
@@ -185,6 +185,15 @@ def _mtu(text: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and 68 <= int(text) <= 65535):
         raise InvalidParameter(f"failed to parse {_PREFIX}driver.mtu value: {text}")
     return int(text)
+
+
+def _binding(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise InvalidParameter(f"failed to parse {_PREFIX}bridge.host_binding_ipv4 value: {text}") from None
 
 
 def _truth(name: str, options: Mapping[str, str]) -> bool:

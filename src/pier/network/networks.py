@@ -8,6 +8,7 @@ nftables in one transaction. `release` takes the ports out at once and leaves li
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pier.kernel import links, netns
 from pier.kernel.nftables import Element
@@ -121,7 +122,8 @@ class Networks:
             if request.ports and self._bridged_nat:
                 self._host.attempt([links.set_hairpin(slot.link)])
             endpoint = place.endpoint(slot, self._random(64))
-            taken = self._take_ports(container_id, request, endpoint.endpoint_id, endpoint.address)
+            wishes = _bound(request, place.definition.host_binding)
+            taken = self._take_ports(container_id, wishes, endpoint.endpoint_id, endpoint.address)
             try:
                 exposed = tuple(str(port) for port in request.exposed)
                 lease = Lease(
@@ -310,3 +312,10 @@ class Networks:
                 del self._leases[lease.container_id], self._taken[lease.container_id]
             self._files.forget(lease.container_id)
             raise SystemFailure(f"network of {lease.name or lease.container_id}: {error.strerror}") from error
+
+
+def _bound(request: EndpointRequest, address: str) -> EndpointRequest:
+    """The request with the network's own address of the host for the ports that name none."""
+    if address in ("", "0.0.0.0") or not request.ports:
+        return request
+    return replace(request, ports=tuple(replace(port, address=port.address or address) for port in request.ports))

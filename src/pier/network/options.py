@@ -14,7 +14,7 @@ from pier.network.definitions import Definition
 class Options:
     """`bridge` names one of the user's own; empty: the engine's.
 
-    `pool` counts the slots made ahead, `mtu` 0 asks the host.
+    `pool` counts the slots made ahead, `mtu` 0 asks the host, `ip` is the host's address for ports that name none.
     """
 
     instance: str
@@ -25,6 +25,7 @@ class Options:
     default_root: bool = False
     mtu: int = 0
     icc: bool = True
+    ip: str = ""
 
     @property
     def bridge_name(self) -> str:
@@ -50,6 +51,7 @@ def default_bridge(host: Netlink, options: Options, old: Definition | None, iden
         gateway=str(interface.ip),
         mtu=options.mtu or bridges.outward_mtu(host),
         icc=options.icc,
+        host_binding=options.ip,
         made=not options.bridge or made_before or links.find_link(host, name) is None,
     )
 
