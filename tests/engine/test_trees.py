@@ -7,6 +7,7 @@ import pytest
 
 from pier.engine.changes import ADDED, DELETED, MODIFIED, changes
 from pier.engine.tree_walk import tree_size, walk
+from pier.store import trees
 
 
 def test_a_walk_gives_parents_first_and_every_entry_once(tmp_path: Path) -> None:
@@ -37,6 +38,7 @@ def test_no_depth_is_too_deep(tmp_path: Path) -> None:
     assert sum(1 for _ in walk(root)) == depth + 1
     assert tree_size(root) == 5
     os.close(root)
+    trees.remove(tmp_path / "d")  # pytest's own cleaning cannot: it would fail every later session
 
 
 def test_hard_links_count_once(tmp_path: Path) -> None:
