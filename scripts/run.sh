@@ -51,7 +51,7 @@ echo "pier run --rm -i $image /bin/sh -s:"
 begin=$(date +%s%N)
 "${pier[@]}" run --rm -i $image /bin/sh -s "$begin" <<'SHOW'
 now=$(date +%s%N)
-printf '  PID 1     %s(the shell itself: PID %s)\n' "$(tr '\0' ' ' </proc/1/cmdline | cut -c1-12)" $$
+printf '  PID 1     %s, and this shell is PID %s\n' "$(tr '\0' ' ' </proc/1/cmdline | cut -c1-10)" $$
 printf '  hostname  %s\n' "$(hostname)"
 printf '  address   %s\n' "$(hostname -i 2>/dev/null || tail -1 /etc/hosts)"
 printf '  system    %s\n' "$(. /etc/os-release; echo "$PRETTY_NAME")"

@@ -22,7 +22,7 @@ fi
 
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 echo "making .venv from $lock"
-.venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --retries 5 --require-hashes -r "$lock"
+.venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --retries 5 --require-hashes -r "$lock" 2> >(grep -v "is neither a file nor a directory" >&2)
 # Programs run from the source tree: a path file and three launchers need no build tools.
 site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 echo "$PWD/src" >"$site/pier-source.pth"

@@ -1,4 +1,4 @@
-"""The shape of the tree: sizes, docstrings, a suite for every package, and calls that a past accident or a CVE forbids."""
+"""The shape of the tree: sizes, docstrings, a suite for every package, and calls that an accident or a CVE forbids."""
 
 import ast
 import re

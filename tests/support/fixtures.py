@@ -1,4 +1,4 @@
-"""The fixtures of every suite, named for pytest by `tests/conftest.py`; what they give is in the modules beside this one."""
+"""The fixtures of every suite, named for pytest by `tests/conftest.py`; what they give is in the modules beside it."""
 
 import os
 from collections.abc import Callable, Iterator
