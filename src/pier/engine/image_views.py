@@ -82,7 +82,7 @@ def run_config(config: RunConfig) -> Json:
 def history(image: Image, layer_sizes: Iterable[int]) -> list[Json]:
     """`GET /images/{name}/history`, newest first: only the newest row is an image of its own."""
     sizes = iter(layer_sizes)
-    rows = [
+    rows: list[Json] = [
         {
             "Comment": step.comment,
             "Created": seconds(step.created or ""),
