@@ -22,7 +22,7 @@ from tests.network.hosts import (
     published,
     serving,
 )
-from tests.network.rooms import Echo, ask_udp, greet, inside
+from tests.network.rooms import PATIENCE, Echo, ask_udp, greet, inside
 
 pytestmark = pytest.mark.root
 
@@ -79,6 +79,29 @@ def test_udp_is_published(networks: Networks) -> None:
         assert ask_udp("127.0.0.1", host_port(lease, "5353/udp")) == b"ping"
     finally:
         inside(lease.netns_fd, server.close)
+
+
+def test_a_client_that_keeps_its_udp_port_meets_the_next_container(networks: Networks) -> None:
+    """Tracked flows keep their translation as long as datagrams come: they are forgotten with the publication."""
+    first = networks.connect("c1", "bridge", published("5353/udp", ("127.0.0.1", "")))
+    number = host_port(first, "5353/udp")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(PATIENCE)
+        client.connect(("127.0.0.1", number))
+        for name in ("c1", "c2"):
+            lease = networks.lease(name) or networks.connect(
+                name, "bridge", published("5353/udp", ("127.0.0.1", str(number)))
+            )
+            server = inside(lease.netns_fd, lambda: Echo(5353))
+            try:
+                client.send(name.encode())
+                assert client.recv(10) == name.encode()
+            finally:
+                inside(lease.netns_fd, server.close)
+            networks.release(name)
+            client.send(b"to nobody")
+            with pytest.raises(ConnectionRefusedError):
+                client.recv(10)
 
 
 def test_a_long_range_is_published_as_one_interval(networks: Networks, options: Options) -> None:

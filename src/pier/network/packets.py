@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from ipaddress import IPv4Address
 
+from pier.kernel.conntrack import forget_udp
 from pier.kernel.netlink import NetlinkError
 from pier.kernel.nftables import Element, Table, run_commands
 from pier.network.endpoints import Mapping
@@ -46,6 +48,7 @@ class PacketRules:
     def publish(self, mappings: Sequence[Mapping], address: str) -> None:
         """Open ports in one transaction. Raises OSError with nothing opened."""
         self._table.change(add=elements(mappings, address))
+        _forget_flows(mappings, address)
 
     def withdraw(self, mappings: Sequence[Mapping], address: str) -> None:
         """Close ports. Those that somebody else has flushed are no error."""
@@ -56,3 +59,20 @@ class PacketRules:
             for element in gone:
                 with suppress(NetlinkError):
                     self._table.change(remove=(element,))
+        _forget_flows(mappings, address)
+
+
+def _forget_flows(mappings: Sequence[Mapping], address: str) -> None:
+    """A client that sends datagrams from one port again and again must meet the new state of things, not the tracked
+    one.
+    """
+    published = [mapping for mapping in mappings if mapping.protocol == "udp"]
+    if not published:
+        return
+    container = IPv4Address(address).packed
+    with suppress(OSError):  # a kernel without ctnetlink: flows end by their time
+        forget_udp(
+            lambda flow: (
+                flow.answering == container or any(mapping.first <= flow.port <= mapping.last for mapping in published)
+            )
+        )
