@@ -77,6 +77,11 @@ class Keeper:
         self.pid, self.started_at = answer["pid"], answer["started_at"]
         self.exit_path = Path(answer["exit_path"]) if answer.get("exit_path") else None
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is closed, by either side."""
+        return self._connection.fileno() < 0
+
     def close(self) -> None:
         """Let go of the keeper, which lives on."""
         if self._connection.fileno() >= 0:

@@ -4,6 +4,7 @@ Every target is opened inside the new root by openat2(RESOLVE_IN_ROOT) and mount
 link of the image or of a shared volume leads outside, however it is swapped meanwhile (CVE-2021-30465 and its kin).
 """
 
+import errno
 import os
 import stat
 
@@ -128,6 +129,8 @@ class Bind(Step):
             directory = stat.S_ISDIR(os.fstat(source).st_mode)
             target = _target(stage, self.destination, directory=directory)
             try:
+                if stat.S_ISDIR(os.fstat(target).st_mode) != directory:  # the kernel says EINVAL, mount(2) says this
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
                 m.move_mount(source, target)
             finally:
                 os.close(target)

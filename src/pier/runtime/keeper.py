@@ -22,7 +22,7 @@ from pier.runtime.cgroups import ContainerCgroup
 from pier.runtime.logfile import LogFile
 from pier.runtime.loop import IN, Loop
 from pier.runtime.state import Exit, write_exit
-from pier.runtime.streams import Streams
+from pier.runtime.streams import PATIENCE, Streams
 
 SOCKET = "keeper.sock"
 # How long clients that are owed output hold the keeper after the end; they lose the rest then.
@@ -133,7 +133,13 @@ class Keeper:
         request = self._request
         target = request.get("log")
         log = LogFile(target["path"], target["max_size"], target["max_file"]) if target else None
-        self._streams = Streams(self._loop, log, tty=request["tty"], stdin_once=request["stdin_once"])
+        self._streams = Streams(
+            self._loop,
+            log,
+            tty=request["tty"],
+            stdin_once=request["stdin_once"],
+            patience=request.get("patience", PATIENCE),
+        )
         self._streams.on_detach = self._tell_detached
         for name, descriptor in pipes.items():
             if name == sync.STDIN:

@@ -69,9 +69,9 @@ class Launcher:
         self._layout = cgroup.detect()
         self._compiled = FilterCache(exec_root / "seccomp")
         self._filters: dict[bytes, _Filter] = {}
-        parent = cgroup_parent or f"/pier-{instance}"
-        slots.sweep(self._layout, parent)
-        self._pool = Pool(parent)
+        self._parent = cgroup_parent or f"/pier-{instance}"
+        slots.sweep(self._layout, self._parent)
+        self._pool = Pool(self._parent)
 
     @classmethod
     async def start(cls, *, exec_root: Path, instance: str, cgroup_parent: str = "") -> "Launcher":
@@ -97,7 +97,7 @@ class Launcher:
         filter_, config = self._filter(bytes(parts.linux.seccomp), request.config)
         inputs = sync.pack_inputs(self._facts(request, parts, filter_), config)
         message = _message(request, "container", request.cgroup, stdin_once=request.stdin_once)
-        message["seccomp_flags"] = filter_.flags if filter_ else 0
+        message.update(seccomp_flags=filter_.flags if filter_ else 0, patience=request.patience)
         if request.log and request.log.enabled:
             log = request.log
             message["log"] = {"path": log.path, "max_size": log.max_size, "max_file": log.max_file}
@@ -143,6 +143,8 @@ class Launcher:
     async def close(self) -> None:
         """End the spawner and the waiting pairs; keepers that keep something live on."""
         await self._pool.close()
+        slots.sweep(self._layout, self._parent)
+        slots.leave(self._layout, self._parent)
         for filter_ in self._filters.values():
             os.close(filter_.descriptor)
         self._filters.clear()

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 import pier
@@ -66,17 +67,26 @@ class Pool:
         if self._refill:
             self._refill.cancel()
         waiting = [connection for connections in self._ready.values() for connection in connections]
-        self._drop_channel()
-        for connection in waiting:
-            connection.shutdown(socket.SHUT_WR)
-        await asyncio.to_thread(self._see_off, waiting)
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            asyncio.get_running_loop().remove_reader(channel.fileno())
+        await asyncio.to_thread(self._see_off, channel, waiting)
 
-    def _see_off(self, waiting: list[socket.socket]) -> None:
-        """Wait until the pairs and the spawner have put everything away."""
+    def _see_off(self, channel: socket.socket | None, waiting: list[socket.socket]) -> None:
+        """Wait until the spawner and the pairs, also those that are on their way, have put everything away."""
+        if channel is not None:
+            channel.setblocking(True)
+            with channel, suppress(OSError):
+                channel.shutdown(socket.SHUT_WR)
+                while (found := sync.receive(channel))[0] is not None:
+                    waiting += [socket.socket(fileno=descriptor) for descriptor in found[1]]
+        for connection in waiting:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
         for connection in waiting:
             connection.setblocking(True)
-            connection.recv(1)
-            connection.close()
+            with connection, suppress(OSError):
+                connection.recv(1)
         if self._program:
             self._program.wait()
 

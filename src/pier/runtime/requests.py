@@ -59,7 +59,11 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRequest:
-    """One container's start. Descriptors stay the caller's; the keeper gets copies."""
+    """One container's start. Descriptors stay the caller's; the keeper gets copies.
+
+    `wait` stops before the program's start until `Keeper.start`. `patience` in seconds is how long a client that takes
+    no output may hold up a container that has other clients.
+    """
 
     id: str
     directory: Path
@@ -77,6 +81,7 @@ class LaunchRequest:
     init_binary: str | None = None
     size: tuple[int, int] | None = None
     wait: bool = False
+    patience: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,15 +63,24 @@ def discard(layout: Layout, slot: str) -> None:
 
 
 def sweep(layout: Layout, parent: str) -> None:
-    """Remove the slots of creators that were killed."""
+    """Remove the slots of creators that were killed; the kernel refuses it for those that are in use."""
     for point in v1_only(layout).mount_points():
         try:
             names = os.listdir(f"{point}{parent}")
         except OSError:
             continue
         for name in names:
-            if name.startswith(_PREFIX) and not os.path.exists(f"/proc/{name.removeprefix(_PREFIX)}"):
+            if name.startswith(_PREFIX):
                 try:
                     os.rmdir(f"{point}{parent}/{name}")
                 except OSError:
                     continue
+
+
+def leave(layout: Layout, parent: str) -> None:
+    """Remove the group that slots and containers were below, where nothing is below it any more."""
+    for point in layout.mount_points():
+        try:
+            os.rmdir(f"{point}{parent}")
+        except OSError:
+            continue

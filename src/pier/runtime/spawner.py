@@ -10,25 +10,15 @@ no namespace. The second stage returns to the host's root with everything loaded
 """
 
 import gc
-import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
 
 from pier.kernel import faults, fds, namespaces, process
 from pier.kernel import mount as m
 from pier.kernel.fds import Socket
-from pier.runtime import density, sync
-
-if TYPE_CHECKING:
-    from pier.runtime.plan import Host
-
-# Loaded first, so that the keeper's own modules come to lie side by side afterwards: see `density`.
-_LIBRARY = (
-    "array collections ctypes enum errno fcntl functools json math re resource select selectors socket stat struct "
-    "termios time"
-).split()
+from pier.runtime import create, keeper, slots, sync, warm
+from pier.runtime.plan import Host
 
 
 def enter_read_only_tree(channel: int) -> None:
@@ -60,36 +50,26 @@ def serve(number: int, host_root: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
-    facts = _load()
+    facts = prepare()
     gc.collect()
     gc.disable()
     gc.freeze()
-    while True:
-        request, descriptors = sync.receive(channel)
-        fds.close_all(descriptors)
-        if request is None:
-            return
-        faults.point("spawner-fork")
-        _fork_pair(channel, request, facts, title)
+    try:
+        while request := sync.receive(channel)[0]:
+            faults.point("spawner-fork")
+            _fork_pair(channel, request, facts, title)
+    except ConnectionError:
+        return  # the daemon is gone, in the middle of a word
 
 
-def _load() -> "Host":
-    """Load and warm up everything; the imports are here for their order's sake. The host's facts."""
-    for name in _LIBRARY:
-        importlib.import_module(name)
-    density.fill_holes()
-    from pier.runtime import (
-        create,
-        keeper,  # noqa: F401
-        warm,
-    )
-
+def prepare() -> Host:
+    """Warm up what the children will run; the host's facts."""
     facts = create.host()
     warm.run(facts)
     return facts
 
 
-def _fork_pair(channel: Socket, request: sync.Message, facts: "Host", title: process.Title) -> None:
+def _fork_pair(channel: Socket, request: sync.Message, facts: Host, title: process.Title) -> None:
     """Fork a keeper, which forks its creator, and send the daemon the keeper's socket."""
     ours, theirs = fds.packet_pair()
     near, far = fds.packet_pair()
@@ -107,11 +87,9 @@ def _fork_pair(channel: Socket, request: sync.Message, facts: "Host", title: pro
 
 
 def _become_keeper(
-    connection: Socket, channel: tuple[Socket, Socket], parent: str, facts: "Host", title: process.Title
+    connection: Socket, channel: tuple[Socket, Socket], parent: str, facts: Host, title: process.Title
 ) -> None:
     """What the child does: a session of its own, no output of the daemon's, a creator, and then to wait."""
-    from pier.runtime import create, keeper, slots
-
     os.dup2(0, 1)
     os.dup2(0, 2)
     os.setsid()

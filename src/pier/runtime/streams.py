@@ -81,8 +81,11 @@ class Client:
 class Streams:
     """Outputs, input, log and clients of one container or exec."""
 
-    def __init__(self, loop: Loop, log: LogFile | None, *, tty: bool, stdin_once: bool) -> None:
+    def __init__(
+        self, loop: Loop, log: LogFile | None, *, tty: bool, stdin_once: bool, patience: float = PATIENCE
+    ) -> None:
         self._loop, self._log, self._tty, self._stdin_once = loop, log, tty, stdin_once
+        self._patience = patience
         self._outputs: dict[int, bytes] = {}
         self._input = -1
         self._input_ends = False
@@ -298,12 +301,12 @@ class Streams:
 
     def timeout(self) -> float:
         """How long the loop may sleep: without end unless a full queue is being watched."""
-        return PATIENCE / 2 if self._paused and len(self.clients) > 1 else -1
+        return self._patience / 2 if self._paused and len(self.clients) > 1 else -1
 
     def let_stalled_go(self) -> None:
         """Drop clients that have taken nothing for too long while others wait."""
         if self._paused and len(self.clients) > 1:
-            limit = time.monotonic() - PATIENCE
+            limit = time.monotonic() - self._patience
             for client in tuple(self.clients.values()):
                 if client.queued > QUEUE and client.moved_at < limit and len(self.clients) > 1:
                     self.drop(client, "stalled")
