@@ -40,8 +40,8 @@ def test_a_host_of_another_kind_is_refused(text: str) -> None:
 def test_any_text_is_an_address_or_invalid(text: str) -> None:
     try:
         assert parse(text).scheme in ("unix", "tcp", "ssh")
-    except InvalidParameter as error:
-        assert error.message
+    except InvalidParameter:
+        return
 
 
 def test_no_daemon_is_told_in_dockers_words(tmp_path: Path) -> None:

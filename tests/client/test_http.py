@@ -52,7 +52,8 @@ def test_a_body_without_a_length_ends_with_the_connection(pair: tuple[Connection
 
 
 def test_lines_do_not_depend_on_chunks(pair: tuple[Connection, socket.socket]) -> None:
-    data = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n5\r\n:1}\r\n\r\n3\r\n{}\n\r\n2\r\n[]\r\n0\r\n\r\n'
+    body = b'4\r\n{"a"\r\n5\r\n:1}\r\n\r\n3\r\n{}\n\r\n2\r\n[]\r\n0\r\n\r\n'
+    data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
     assert list(answer(pair, data).lines()) == [b'{"a":1}\r', b"{}", b"[]"]
 
 

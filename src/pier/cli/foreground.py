@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 
@@ -10,6 +9,7 @@ from pier.cli import signals, terminal
 from pier.cli.commands.lifecycle import path
 from pier.cli.failure import Failure
 from pier.cli.streaming import Stream, await_answer
+from pier.client import documents
 from pier.spec.errors import PierError
 
 TYPE_CHECKING = False
@@ -82,7 +82,7 @@ class Foreground:
         """What the wait that was begun earlier says; 125 when it failed."""
         data = await_answer(response, self.caught, self.on_signal)
         try:
-            answer = json.loads(data)
+            answer = documents.decode(data)
         except ValueError:
             sys.stderr.write("error waiting for container: unexpected EOF\n")
             return 125

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 
 from pier.cli import signals
 from pier.cli.terminal import KeyWatcher
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pier.client.client import Taken
     from pier.client.http import Response
 
+SHUT_WR = 1
 PIECE = 32768
 WAITING = 1 << 17
 
@@ -128,7 +128,7 @@ class Stream:
     def _half_close(self) -> None:
         self.half_closed = True
         try:
-            self.socket.shutdown(socket.SHUT_WR)
+            self.socket.shutdown(SHUT_WR)
         except OSError:
             return
 

@@ -5,10 +5,9 @@ One connection is kept for the next call when its answer was read to the end; st
 
 from __future__ import annotations
 
-import json
 import os
 
-from pier.client import address, http
+from pier.client import address, documents, http
 from pier.client.errors import from_answer
 
 TYPE_CHECKING = False
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 MAXIMUM_VERSION = "1.50"
 MINIMUM_VERSION = "1.24"
-USER_AGENT = "Docker-Client/28.2.2 (linux)"
+USER_AGENT = "Pier-Client (linux)"
 
 
 def version_tuple(text: str) -> tuple[int, int]:
@@ -125,12 +124,12 @@ class Client:
         body = None
         extra = dict(headers or {})
         if document is not None:
-            body = json.dumps(document, separators=(",", ":")).encode()
+            body = documents.encode(document).encode()
             extra["Content-Type"] = "application/json"
         response = self.open(method, path, query, body, extra)
         data = response.read()
         self._park(response)
-        return json.loads(data) if data.strip() else None
+        return documents.decode(data) if data.strip() else None
 
     def get(self, path: str, query: Query | None = None) -> Any:
         """GET a JSON answer."""
@@ -146,7 +145,7 @@ class Client:
 
     def take_over(self, path: str, query: Query | None = None, document: object = None) -> Taken:
         """POST with an upgrade and return the raw connection (101, or 200 from older daemons)."""
-        body = None if document is None else json.dumps(document, separators=(",", ":")).encode()
+        body = None if document is None else documents.encode(document).encode()
         headers = {"Connection": "Upgrade", "Upgrade": "tcp", "Content-Type": "application/json"}
         self.negotiate()
         connection = self._idle or self._connect()
@@ -178,7 +177,7 @@ class Client:
         data = response.read()
         self._park(response)
         try:
-            message = json.loads(data)["message"]
+            message = documents.decode(data)["message"]
         except (ValueError, KeyError, TypeError):
             message = data.decode("utf-8", "replace").strip()
         if not message:

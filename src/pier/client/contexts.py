@@ -6,9 +6,9 @@ the configuration, then Pier's own socket.
 
 from __future__ import annotations
 
-import json
 import os
 
+from pier.client import documents
 from pier.client.address import DEFAULT_HOST, TLS_PORT, UNRESOLVED, Address, Tls, parse
 from pier.spec.errors import InvalidParameter, NotFound
 
@@ -28,7 +28,7 @@ def read_configuration(directory: str) -> dict[str, object]:
     path = os.path.join(directory, "config.json")
     try:
         with open(path, encoding="utf-8") as file:
-            content = json.load(file)
+            content = documents.decode(file.read())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -63,7 +63,7 @@ def list_contexts(directory: str) -> list[Context]:
 def _read_context(directory: str, entry: str) -> Context | None:
     try:
         with open(os.path.join(directory, "contexts", "meta", entry, "meta.json"), encoding="utf-8") as file:
-            content = json.load(file)
+            content = documents.decode(file.read())
         endpoint = content.get("Endpoints", {}).get("docker", {})
         description = (content.get("Metadata") or {}).get("Description", "")
         context = Context(content["Name"], endpoint.get("Host", ""), description)

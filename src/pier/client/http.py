@@ -6,12 +6,11 @@ cost more start-up time than the whole budget of `pier ps`.
 
 from __future__ import annotations
 
-import socket
-
 from pier.client.errors import ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterable, Iterator
 
 RECEIVE = 65536

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from pier.cli import values
 from pier.cli.create import devices, mounts
 from pier.cli.failure import Failure
+from pier.client import documents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,13 +163,13 @@ def _security_option(option: str) -> str:
         return option
     try:
         with open(value, encoding="utf-8") as file:
-            profile = json.load(file)
+            profile = documents.decode(file.read())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise Failure(f"opening seccomp profile ({value}) failed: open {value}: {reason}") from None
     except ValueError as error:
         raise Failure(f"compacting json for seccomp profile ({value}) failed: {error}") from None
-    return "seccomp=" + json.dumps(profile, separators=(",", ":"))
+    return "seccomp=" + documents.encode(profile)
 
 
 def restart_policy(text: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ MORE_SYSCTLS = frozenset(("kernel.shmmni", "kernel.shm_rmid_forced"))
 
 def is_address(text: str) -> bool:
     """True for an IPv4 or IPv6 address."""
-    import socket  # the client needs it anyway
+    import _socket as socket  # the client has it already
 
     for family in (socket.AF_INET, socket.AF_INET6):
         try:

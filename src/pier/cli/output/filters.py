@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from pier.client.documents import encode as document
 
 
 def encode(given: list[str]) -> dict[str, str | list[str]]:
@@ -11,4 +11,4 @@ def encode(given: list[str]) -> dict[str, str | list[str]]:
     for item in given:
         key, _, value = item.partition("=")
         gathered.setdefault(key.strip().lower(), {})[value.strip()] = True
-    return {"filters": json.dumps(gathered, separators=(",", ":"))} if gathered else {}
+    return {"filters": document(gathered)} if gathered else {}

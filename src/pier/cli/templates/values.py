@@ -177,7 +177,7 @@ def plain(value: object) -> object:
 
 def encode(value: object) -> str:
     """Compact JSON with the escapes of Go's encoder (`<`, `>`, `&`, U+2028, U+2029)."""
-    import json
+    import json  # lazily: only `json` in a format
 
     text = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
     if any(letter in text for letter in "<>&\u2028\u2029"):
