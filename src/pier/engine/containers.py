@@ -36,8 +36,8 @@ from pier.engine.volume_making import VolumeMaking
 from pier.engine.waiting import parse_condition
 from pier.logs.frames import LogQuery
 from pier.runtime import limits
-from pier.spec.containers import CreateRequest, CreateResponse, UpdateConfig
-from pier.spec.errors import Conflict, InvalidParameter, NotFound
+from pier.spec.containers import CreateRequest, CreateResponse, HostConfig, UpdateConfig
+from pier.spec.errors import Conflict, InvalidParameter, NotFound, PierError
 from pier.spec.filters import Filters
 
 Json = dict[str, object]
@@ -63,7 +63,7 @@ class Containers:
         self._logs = Logs(parts)
         self._attaching = Attaching(parts, self._logs)
         self._sizes = Sizes(parts)
-        roots = Roots(parts)
+        roots = Roots(projection, parts)
         self.archives = Archives(parts, roots)
         self._committing = Committing(parts, roots, self._stopping)
         self._stats = Stats(parts)
@@ -150,14 +150,23 @@ class Containers:
         async with container.lock:
             host = self._parts.host
             updated, warnings = resources.updated(container.record.host_config, body, host)
+            self._projection.check(container)
             if container.state.status in ("running", "paused"):
-                cgroup = self._parts.cgroup(container.id)
-                wanted = msgspec.to_builtins(resources.linux_resources(updated))
-                await self._parts.offload.run(cgroup.update, limits.writes(wanted, cgroup.layout))
+                await self._limit(container, updated)
             container.record = replaced(container.record, host_config=updated)
             await self._projection.save(container)
         self._parts.news.container(container, "update")
         return {"Warnings": warnings}
+
+    async def _limit(self, container: Container, host_config: HostConfig) -> None:
+        """Put other limits in force; a container that ends in this moment gets them at its next start."""
+        cgroup = self._parts.cgroup(container.id)
+        wanted = limits.writes(msgspec.to_builtins(resources.linux_resources(host_config)), cgroup.layout)
+        try:
+            await self._parts.offload.run(cgroup.update, wanted)
+        except PierError:
+            if cgroup.exists():
+                raise
 
     async def top(self, name: str, arguments: str = "") -> top.Table:
         """Its processes as ps(1) shows them."""

@@ -54,12 +54,13 @@ class Creating:
         image = self._parts.images.find(body.Image)
         record = self._plan(body, host_config, image, wanted)
         container, written = self._projection.add(record)
-        try:
-            await written
-            await self._make(container, image)
-        except BaseException:
-            await self._undo(container)
-            raise
+        async with container.lock, container.root_lock:  # whoever finds it by now waits until it is whole
+            try:
+                await written
+                await self._make(container, image)
+            except BaseException:
+                await self._undo(container)
+                raise
         self._parts.news.container(container, "create")
         return CreateResponse(record.id, warnings)
 

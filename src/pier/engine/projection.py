@@ -49,6 +49,11 @@ class Projection:
             raise NotFound(f"No such container: {reference}")
         return matches[0]
 
+    def check(self, container: Container) -> None:
+        """`NotFound` when a container was removed while somebody waited for it."""
+        if self._by_id.get(container.id) is not container:
+            raise NotFound(f"No such container: {container.id}")
+
     def get(self, container_id: str) -> Container | None:
         """The container of a full id, if there is one."""
         return self._by_id.get(container_id)
@@ -78,7 +83,9 @@ class Projection:
         return self.save(container)
 
     def save(self, container: Container) -> Awaitable[None]:
-        """Write the container's record; what is returned need not be awaited."""
+        """Write the container's record; what is returned need not be awaited. One that was removed stays so."""
+        if self._by_id.get(container.id) is not container:
+            return _nothing()
         return _durable(self._store.write(Put(KIND, container.id, records.encode(container.record))))
 
     def remove(self, container: Container) -> Awaitable[None]:
@@ -99,6 +106,12 @@ class Projection:
                 f'Conflict. The container name "/{name}" is already in use by container "{holder.id}". '
                 "You have to remove (or rename) that container to be able to reuse that name."
             )
+
+
+def _nothing() -> Awaitable[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
 
 
 def _durable(written: Future[None]) -> Awaitable[None]:

@@ -2,7 +2,7 @@
 
 *Theory of operation*, in this order:
 
-1. undo half-made creates and finish removals that were under way;
+1. undo half-made creates and finish removals that were under way (their records may name files that are gone);
 2. adopt living keepers, all at once: their containers run, whatever their record says;
 3. let the network know who lives; it removes what belongs to nobody;
 4. carry those that ended meanwhile over their end: the keeper's exit record has the code; without one the keeper was
@@ -75,7 +75,8 @@ class Reconcile:
 
     async def _undo_half_made(self, report: Report) -> None:
         for container in self._projection:
-            if not container.record.half_made and container.state.status != "removing":
+            lost = not self._parts.layout.container(container.id).exists()
+            if not lost and not container.record.half_made and container.state.status != "removing":
                 continue
             await self._containers.volumes.remove_anonymous(container.record)
             await self._parts.offload.run(self._parts.remove_files, container.id)

@@ -41,12 +41,11 @@ class Removing:
         """Remove a container; a live one only by force. `volumes` takes its anonymous volumes along."""
         if container.removal:
             raise Conflict(f"removal of container {container.name} is already in progress")
-        if container.state.running and not force:
-            status = container.state.status
-            raise Conflict(f"You cannot remove a {status} container {container.id}. {_HINTS[status]}")
+        self._refuse_live(container, force=force)
         container.removal = True
         try:
-            await self._remove(container, volumes=volumes)
+            while not await self._remove(container, force=force, volumes=volumes):
+                pass
         finally:
             container.removal = False
 
@@ -58,9 +57,14 @@ class Removing:
             except Conflict:
                 return
 
-    async def _remove(self, container: Container, *, volumes: bool) -> None:
+    async def _remove(self, container: Container, *, force: bool, volumes: bool) -> bool:
+        """False when a start that was under way already made it run again meanwhile."""
         await self._stopping.force(container)
         async with container.lock:
+            self._projection.check(container)
+            if container.state.running:
+                self._refuse_live(container, force=force)
+                return False
             anonymous = self._anonymous(container) if volumes else []
             self._parts.attachments.drop(container)
             if anonymous:
@@ -74,6 +78,12 @@ class Removing:
         self._parts.news.container(container, "destroy")
         container.tell("removed", Outcome(container.state.exit_code))
         self._sweep(container.id)
+        return True
+
+    def _refuse_live(self, container: Container, *, force: bool) -> None:
+        if container.state.running and not force:
+            status = container.state.status
+            raise Conflict(f"You cannot remove a {status} container {container.id}. {_HINTS[status]}")
 
     def _release_image(self, image_id: str) -> None:
         """Tell the images when the last container of one is gone: it may have been removed by force under it."""

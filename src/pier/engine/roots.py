@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pier.engine.container import Container
 from pier.engine.parts import Parts
+from pier.engine.projection import Projection
 from pier.engine.record import Record
 from pier.runtime.private_root import bare_root, over, private_root
 from pier.spec.errors import Conflict
@@ -33,7 +34,8 @@ class Root:
 class Roots:
     """Gives out roots."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, projection: Projection, parts: Parts) -> None:
+        self._projection = projection
         self._parts = parts
 
     @asynccontextmanager
@@ -43,6 +45,7 @@ class Roots:
         `bare` leaves out all that is mounted in it.
         """
         async with container.root_lock:
+            self._projection.check(container)
             if container.removal or container.state.status in ("removing", "dead"):
                 raise Conflict(f"container {container.id} is marked for removal")
             root = await self._parts.offload.run(self._open, container, path, bare)
@@ -82,7 +85,10 @@ def _of_process(container: Container, *, bare: bool) -> int:
     keeper = container.keeper
     if keeper is None or keeper.pidfd < 0:
         raise Conflict(f"container {container.id} is not running")
-    descriptor = bare_root(keeper.pid) if bare else os.open(f"/proc/{keeper.pid}/root", _DIRECTORY)
+    try:
+        descriptor = bare_root(keeper.pid) if bare else os.open(f"/proc/{keeper.pid}/root", _DIRECTORY)
+    except (FileNotFoundError, ProcessLookupError):
+        raise Conflict(f"container {container.id} is not running") from None
     poll = select.poll()
     poll.register(keeper.pidfd, select.POLLIN)
     if poll.poll(0):

@@ -71,6 +71,7 @@ class Starting:
                 self._exits.gave_up(container)
 
     def _check(self, container: Container) -> None:
+        self._projection.check(container)
         if container.removal or container.state.status in ("removing", "dead"):
             raise Conflict("container is marked for removal and cannot be started")
         if container.state.running:

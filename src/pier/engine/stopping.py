@@ -10,7 +10,7 @@ from pier.engine.exits import Exits
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.signals import KILL, parse_signal, stop_signal
-from pier.spec.errors import Conflict, NotModified, SystemFailure
+from pier.spec.errors import Conflict, NotModified, PierError, SystemFailure
 
 # How long a killed container may take to be gone: the kernel may have to write out its memory first.
 _PATIENCE = 10.0
@@ -80,7 +80,14 @@ class Stopping:
         keeper = container.keeper
         if keeper is None:
             return
-        await keeper.signal(number)
+        try:
+            await keeper.signal(number)
+        except Conflict:  # it ended in this very moment, which is what a stop wants
+            if ends:
+                return
+            raise Conflict(
+                f"Cannot kill container: {container.name}: Container {container.id} is not running"
+            ) from None
         self._parts.news.container(container, "kill", signal=str(number))
         if ends and container.state.status == "paused":
             await self._thaw(container)
@@ -95,9 +102,18 @@ class Stopping:
                 raise Conflict(f"Container {container.id} is restarting, wait until the container is running")
             if status != "running":
                 raise Conflict(f"Container {container.id} is not running")
-            await self._parts.offload.run(self._parts.cgroup(container.id).freeze)
+            await self._freeze(container)
             self._projection.change(container, transitions.paused(container.state))
             self._parts.news.container(container, "pause")
+
+    async def _freeze(self, container: Container) -> None:
+        cgroup = self._parts.cgroup(container.id)
+        try:
+            await self._parts.offload.run(cgroup.freeze)
+        except PierError:
+            if not cgroup.exists():  # it ended in this very moment
+                raise Conflict(f"Container {container.id} is not running") from None
+            raise
 
     async def unpause(self, container: Container) -> None:
         """Let a paused container go on."""
