@@ -124,11 +124,13 @@ class Launcher:
         facts: sync.Facts = {"exec": True, "directory": str(request.directory), "seccomp_flags": flags}
         inputs = sync.pack_inputs(facts, request.process)
         message = _message(request, "exec", container.cgroup, stdin_once=True)
-        given = [("inputs", inputs), ("pidfd", container.pidfd)]
+        pidfd = os.dup(container.pidfd)  # the container may end, and close its own, while a waiting pair is fetched
+        given = [("inputs", inputs), ("pidfd", pidfd)]
         given += [("seccomp", descriptor)] if container.seccomp else []
         try:
             keeper = await self._send(EXEC, request, message, given)
         finally:
+            os.close(pidfd)
             os.close(inputs)
         answer = await _begun(keeper)
         if answer["at"] == "failed":
