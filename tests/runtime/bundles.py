@@ -165,13 +165,19 @@ class Runtime:
         found = [path for point in cgroup.detect().mount_points() for path in Path(f"{point}{self.parent}").glob("*")]
         return sorted(str(path) for path in found if path.is_dir() and not path.name.startswith("slot-"))
 
-    def close(self) -> None:
-        """End every container, then the launcher; nothing may be left."""
+    def end_all(self) -> None:
+        """End every container."""
         for keeper in (keeper for keeper in self._keepers if not keeper.closed):
             with contextlib.suppress(Exception):
                 self.run(keeper.signal(9))
             self.end(keeper)
             keeper.close()
+        self._keepers.clear()
+        assert self.groups() == []
+
+    def close(self) -> None:
+        """End every container, then the launcher; nothing may be left."""
+        self.end_all()
         self.run(self.launcher.close())
         self._runner.close()
         left = [f"{point}{self.parent}" for point in cgroup.detect().mount_points()]

@@ -14,9 +14,17 @@ def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_rootfs(tmp_path_factory.mktemp("rootfs"))
 
 
-@pytest.fixture
-def runtime(tmp_path: Path, rootfs: Path) -> Iterator[Runtime]:
-    """A runtime of the test's own; whatever runs is ended with the test."""
-    made = Runtime(tmp_path, rootfs)
+@pytest.fixture(scope="module")
+def module_runtime(tmp_path_factory: pytest.TempPathFactory, rootfs: Path) -> Iterator[Runtime]:
+    """The module's launcher: a spawner takes a quarter of a second to start."""
+    made = Runtime(tmp_path_factory.mktemp("runtime"), rootfs)
     yield made
     made.close()
+
+
+@pytest.fixture
+def runtime(module_runtime: Runtime, tmp_path: Path, rootfs: Path) -> Iterator[Runtime]:
+    """A runtime with directories of the test's own; whatever runs is ended with the test."""
+    module_runtime.directory, module_runtime.rootfs = tmp_path, rootfs
+    yield module_runtime
+    module_runtime.end_all()
