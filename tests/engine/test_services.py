@@ -2,6 +2,7 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -218,3 +219,26 @@ def test_a_health_check_that_hangs_is_killed(pierd: Engine) -> None:
     told = inspect(pierd, "hangs")["State"]["Health"]["Log"][0]
     assert (told["ExitCode"], told["Output"]) == (-1, "Health check exceeded timeout (50ms)")
     remove(pierd, "hangs")
+
+
+def all_at_once(engine: Engine, method: str, target: str, times: int = 8) -> list[int]:
+    """The statuses of several equal requests that are sent at the same time."""
+    with ThreadPoolExecutor(times) as pool:
+        return sorted(pool.map(lambda _: engine.api(method, target).status, range(times)))
+
+
+def test_of_many_that_start_or_remove_a_container_one_succeeds(pierd: Engine) -> None:
+    create(pierd, "wanted", "sleep", "100000")
+    assert all_at_once(pierd, "POST", "/containers/wanted/start") == [204, *[304] * 7]
+    statuses = all_at_once(pierd, "DELETE", "/containers/wanted?force=1")
+    assert statuses[0] == 204
+    assert set(statuses[1:]) <= {404, 409}
+    assert pierd.api("GET", "/containers/wanted/json").status == 404
+
+
+def test_of_many_that_want_a_name_one_gets_it(pierd: Engine) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        body = {"Image": "busybox", "Cmd": ["true"]}
+        answers = list(pool.map(lambda _: pierd.api("POST", "/containers/create?name=mine", body).status, range(8)))
+    assert sorted(answers) == [201, *[409] * 7]
+    remove(pierd, "mine")
