@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +109,26 @@ def test_stdin_reaches_the_container_and_ends(prepared: Engine, size: int) -> No
 def test_much_output_arrives_whole(prepared: Engine) -> None:
     result = pier(prepared, "run", "--rm", "busybox", "sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x")
     assert len(result.ok()) == 3_000_000
+
+
+def test_files_are_copied_in_and_out(prepared: Engine, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "inner").mkdir(parents=True)
+    (source / "inner" / "file").write_text("text")
+    (source / "link").symlink_to("inner/file")
+    (source / "program").write_text("#!/bin/sh\n")
+    (source / "program").chmod(0o755)
+    pier(prepared, "cp", str(source), f"{UP}:/tmp/copied").ok()
+    pier(prepared, "cp", f"{source}/.", f"{UP}:/tmp/copied/again").ok()
+    listing = pier(prepared, "exec", UP, "find", "/tmp/copied", "-type", "f").ok()
+    names = ("inner/file", "program", "again/inner/file", "again/program")
+    assert sorted(listing.split()) == sorted(f"/tmp/copied/{name}" for name in names)
+    for number, program in enumerate((docker, pier)):
+        program(prepared, "cp", f"{UP}:/tmp/copied", str(tmp_path / f"out{number}")).ok()
+    first, second = (
+        sorted((str(path.relative_to(tmp_path / name)), path.lstat().st_mode) for path in (tmp_path / name).rglob("*"))
+        for name in ("out0", "out1")
+    )
+    assert first == second
+    assert (tmp_path / "out1" / "again" / "link").readlink() == Path("inner/file")
+    assert pier(prepared, "cp", f"{UP}:/no-such-file", str(tmp_path)).code == 1

@@ -183,7 +183,7 @@ def _packed(
         directory, inner = resolved, "." if contents and is_directory else name
     else:
         if is_directory and status is not None:
-            raise Failure(f'cannot copy directory "{source}" to a file')
+            raise Failure("cannot copy directory")
         if target.endswith("/") and not is_directory:
             raise Failure("no such directory")
         directory, _, inner = resolved.rstrip("/").rpartition("/")
