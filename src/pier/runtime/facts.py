@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pier.kernel import cgroup
 from pier.kernel.capabilities import NAMES, bounding_set
+from pier.runtime import apparmor
 
 CAPABILITIES = NAMES  # every capability by name, in the kernel's order
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "riscv64": "riscv64", "s390x": "s390x", "ppc64le": "ppc64le"}
@@ -56,7 +57,7 @@ def read() -> HostFacts:
         capabilities=bounding_set(),
         sysctls=frozenset(name for name in _OWN_SYSCTLS if Path("/proc/sys", *name.split(".")).exists()),
         hard_limits={name.removeprefix("RLIMIT_").lower(): resource.getrlimit(number)[1] for name, number in _LIMITS},
-        apparmor=_text("/sys/module/apparmor/parameters/enabled") == "Y",
+        apparmor=apparmor.ensure_default_profile(),
         selinux=Path("/sys/fs/selinux/enforce").exists(),
         cgroup_namespaces=Path("/proc/self/ns/cgroup").exists(),
         time_namespaces=Path("/proc/self/ns/time").exists(),
