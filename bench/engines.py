@@ -5,9 +5,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from tests.support import host
 from tests.support.commands import run
 from tests.support.engines import Engine
-from tests.support.host import MARK
 from tests.support.pierd import SOURCE, Pierd
 
 IN_OWN_NETWORK = ("unshare", "--net", "--", "/bin/sh", "-c", 'ip link set lo up; exec "$@"', "sh")
@@ -38,7 +38,7 @@ class BenchPierd(Pierd):
         ]
 
     def environment(self) -> dict[str, str]:
-        return dict(os.environ) | {"PYTHONPATH": str(SOURCE), MARK: str(self.root)}
+        return dict(os.environ) | {"PYTHONPATH": str(SOURCE), host.MARK: str(self.root)}
 
     def processes(self) -> list[int]:
         """Every process that Pier keeps: daemon, spawner, waiting pairs, keepers, helpers."""
@@ -94,16 +94,13 @@ def engine_processes(root: str) -> list[int]:
     """Processes of an engine on `root` that are not inside a container: they see the host's process ids."""
     own = os.stat("/proc/self/ns/pid").st_ino
     found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid():
-            continue
+    for line in host.processes_marked(root):
+        pid, _, title = line.partition(" ")
         try:
-            words = Path("/proc", entry, "cmdline").read_bytes() + Path("/proc", entry, "environ").read_bytes()
-            inside = os.stat(f"/proc/{entry}/ns/pid").st_ino != own
+            if os.stat(f"/proc/{pid}/ns/pid").st_ino == own and not title.startswith(("docker ", "sh ")):
+                found.append(int(pid))
         except OSError:
             continue
-        if root.encode() in words and not inside and not words.startswith((b"docker\0", b"sh\0")):
-            found.append(int(entry))
     return found
 
 

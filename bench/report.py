@@ -41,10 +41,9 @@ def _with_unit(values: Sequence[float], unit: str) -> str:
 
 def conditions(pairs: int, peer: str) -> str:
     """On what it was measured."""
-    return (
-        f"{pairs} pairs, {datetime.datetime.now(datetime.UTC).date()}, Linux {platform.release().split('-')[0]}, {os.cpu_count()} cores "
-        f"(a virtual machine), Python {platform.python_version()}, {peer}."
-    )
+    day = datetime.datetime.now(datetime.UTC).date()
+    machine = f"Linux {platform.release().split('-')[0]}, {os.cpu_count()} cores (a virtual machine)"
+    return f"{pairs} pairs, {day}, {machine}, Python {platform.python_version()}, {peer}."
 
 
 def keep(text: str) -> None:

@@ -31,7 +31,8 @@ class Holdings:
 
 def everything() -> Holdings:
     """Read the whole host: meaningful only where nobody else is at work."""
-    return Holdings(mounts(), links(), cgroups(""), tables(), processes_marked(MARK))
+    ours = processes_marked(MARK) | processes_titled("pier-spawner", "pier-keeper", "pier-creator")
+    return Holdings(mounts(), links(), cgroups(""), tables(), ours)
 
 
 def of_instance(instance: str, roots: tuple[str, ...]) -> Holdings:
@@ -73,26 +74,52 @@ def tables() -> frozenset[str]:
 
 
 def processes_marked(*marks: str) -> frozenset[str]:
-    """Processes, other than this one and its ancestors, with one of `marks` in their arguments or environment."""
-    own = _ancestors()
+    """Processes with one of `marks` in their arguments, environment, directory or output, and all that came from them.
+
+    A keeper's title and environment do not name the daemon, but it stands in a directory under its root; the spawner
+    writes to the daemon's log; a pair that waits is a child of the spawner.
+    """
+    known = {process.pid: process for process in _processes()}
     wanted = [mark.encode() for mark in marks]
-    return frozenset(
-        f"{pid} {arguments.replace(bytes(1), b' ').decode(errors='replace')[:120]}"
-        for pid, arguments, environment in _processes()
-        if pid not in own and any(mark in arguments or mark in environment for mark in wanted)
-    )
+    found = {pid for pid, process in known.items() if any(mark in process.words for mark in wanted)}
+    while more := {pid for pid, process in known.items() if process.parent in found} - found:
+        found |= more
+    return frozenset(f"{pid} {known[pid].title}" for pid in found - _ancestors())
 
 
-def _processes() -> list[tuple[int, bytes, bytes]]:
-    found: list[tuple[int, bytes, bytes]] = []
+def processes_titled(*titles: str) -> frozenset[str]:
+    """Processes whose arguments begin with one of `titles`."""
+    return frozenset(f"{process.pid} {process.title}" for process in _processes() if process.title.startswith(titles))
+
+
+@dataclass(frozen=True)
+class _Process:
+    pid: int
+    parent: int
+    title: str
+    words: bytes
+
+
+def _processes() -> list[_Process]:
+    found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                arguments = Path("/proc", entry, "cmdline").read_bytes()
-                found.append((int(entry), arguments, Path("/proc", entry, "environ").read_bytes()))
+                found.append(_read(Path("/proc", entry)))
             except OSError:
                 continue
     return found
+
+
+def _read(directory: Path) -> _Process:
+    state, parent = (directory / "stat").read_text().rpartition(")")[2].split()[:2]
+    arguments = (directory / "cmdline").read_bytes()
+    places = [os.readlink(directory / name) for name in ("cwd", "fd/1", "fd/2") if (directory / name).is_symlink()]
+    words = b"\0".join((arguments, (directory / "environ").read_bytes(), *map(os.fsencode, places)))
+    title = arguments.replace(b"\0", b" ").decode(errors="replace")[:120]
+    if state == "Z":
+        raise ProcessLookupError("a zombie is its parent's to fetch")
+    return _Process(int(directory.name), int(parent), title, words)
 
 
 def _ancestors() -> set[int]:
