@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from pier.engine.neighbours import is_user_defined, names_of
 from pier.engine.record import Record, replaced
 from pier.network.endpoints import Endpoint, EndpointRequest, Lease
 from pier.network.networks import Networks
@@ -44,7 +45,10 @@ def connect(record: Record, networks: Networks) -> Connection:
 def shown_lease(record: Record, lease: Lease) -> Record:
     """The record with what the network chose, for as long as the container is connected."""
     name = next(iter(record.endpoints))
-    shown = {**record.endpoints, name: _shown(record.endpoints[name], lease.endpoint)}
+    settings = _shown(record.endpoints[name], lease.endpoint)
+    if is_user_defined(name):
+        settings = replace(settings, DNSNames=names_of(record, name))
+    shown = {**record.endpoints, name: settings}
     return replaced(record, endpoints=shown, ports=dict(lease.ports), sandbox=record.id)
 
 

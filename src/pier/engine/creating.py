@@ -73,6 +73,9 @@ class Creating:
         id_ = self._chance.new_id()
         config.Hostname = config.Hostname or _hostname(host_config, id_, self._projection)
         endpoints = wishes(host_config, body.NetworkingConfig)
+        if len(endpoints) > 1:
+            names = ", ".join(endpoints)
+            raise InvalidParameter(f"Container cannot be connected to network endpoints: {names}")
         mounts = plan_mounts(
             config,
             host_config,

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pier.engine import transitions
 from pier.engine.container import Container, Outcome
 from pier.engine.endpoints import disconnected
+from pier.engine.hosts_files import HostsFiles
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import replaced
@@ -32,6 +33,7 @@ class Exits:
     def __init__(self, projection: Projection, parts: Parts) -> None:
         self._projection = projection
         self._parts = parts
+        self.neighbours = HostsFiles(projection, parts)
         self.start_again: Later
         self.remove: Later
         self.probe: Callable[[Container, Keeper], None] = lambda _, __: None
@@ -74,6 +76,7 @@ class Exits:
         self._parts.news.networks(record, "disconnect")
         self._parts.news.unmounts(record)
         container.record = replaced(record, endpoints=disconnected(record.endpoints), ports={}, sandbox="")
+        self.neighbours.changed(record)
 
     def _change(self, container: Container, exited: Exit) -> None:
         state = container.state

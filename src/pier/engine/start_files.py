@@ -1,9 +1,11 @@
 """The files that a start writes beside a container's root, and the small choices around them. It runs in a thread."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from pier.engine.endpoints import main_network
+from pier.engine.neighbours import Entry
 from pier.engine.oci import network_files
 from pier.engine.oci.facts import Settings
 from pier.engine.parts import Parts
@@ -12,12 +14,11 @@ from pier.runtime.launch import LogTarget
 from pier.spec.errors import InvalidParameter
 from pier.spec.log_options import max_file, max_size
 
-_USER_DEFINED = ("bridge", "host", "none")
 
-
-def write_network_files(record: Record, parts: Parts) -> None:
+def write_network_files(record: Record, parts: Parts, neighbours: Sequence[Entry] = ()) -> None:
     """Write hosts, hostname and resolv.conf; in place, because a running program may have them open.
 
+    `neighbours` are the others on its network, as (name, address).
     A container that joins another's network shares its files, so nothing is written for it.
     """
     network = main_network(record.host_config.NetworkMode)
@@ -26,11 +27,12 @@ def write_network_files(record: Record, parts: Parts) -> None:
     directory = parts.layout.container(record.id)
     config, host_config = record.config, record.host_config
     settings = record.endpoints[network]
+    own = [*(host_config.ExtraHosts or ()), *(f"{name}={address}" for name, address in neighbours)]
     hosts = network_files.hosts(
         config.Hostname,
         config.Domainname,
         addresses=[settings.IPAddress] if settings.IPAddress else [],
-        extra=host_config.ExtraHosts or (),
+        extra=own,
         gateway=parts.host_gateway or settings.Gateway,
         host_text=_text("/etc/hosts") if network == "host" else None,
     )
@@ -39,14 +41,24 @@ def write_network_files(record: Record, parts: Parts) -> None:
         servers=host_config.Dns or parts.dns,
         search=host_config.DnsSearch or parts.dns_search,
         options=host_config.DnsOptions or parts.dns_options,
-        mode=network if network in _USER_DEFINED else "user",
+        mode=network if network in ("host", "none") else "bridge",
     )
     for name, text in (
         ("hosts", hosts),
         ("hostname", network_files.hostname(config.Hostname)),
         ("resolv.conf", resolv_conf),
     ):
-        (directory / name).write_text(text)
+        _overwrite(directory / name, text.encode())
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    """Put content in place of what a file has, without a moment in which it is empty."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        os.pwrite(descriptor, content, 0)
+        os.ftruncate(descriptor, len(content))
+    finally:
+        os.close(descriptor)
 
 
 def _text(path: str) -> str:

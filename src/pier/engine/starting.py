@@ -6,6 +6,7 @@ undoes itself: the network is released, the cgroup emptied, and the state says w
 written without waiting: a daemon that dies before it is durable finds the keeper alive and adopts it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pier.engine import transitions
@@ -14,6 +15,7 @@ from pier.engine.container import Container
 from pier.engine.endpoints import disconnected, joined_container
 from pier.engine.exits import Exits
 from pier.engine.gathering import gather, join
+from pier.engine.neighbours import Entry
 from pier.engine.oci.configure import configure
 from pier.engine.oci.facts import Joined
 from pier.engine.parts import Parts
@@ -40,6 +42,7 @@ class Starting:
         self._projection = projection
         self._parts = parts
         self._exits = exits
+        self._neighbours = exits.neighbours
 
     async def start(self, container: Container) -> None:
         """Start for a user; `NotModified` when it runs."""
@@ -90,6 +93,7 @@ class Starting:
         container.keeper = keeper
         state = transitions.started(container.state, keeper.pid, keeper.started_at, by_policy=by_policy)
         self._projection.change(container, state)
+        self._neighbours.changed(container.record)
         self._parts.news.container(container, "start")
         self._exits.watch(container, keeper)
 
@@ -97,7 +101,9 @@ class Starting:
         joined = join(container.record, self._projection.find)
         shares = joined_container(container.record.host_config.NetworkMode)
         files_of = self._projection.find(shares).id if shares else ""
-        prepared = await self._parts.offload.run(self._prepare, container.record, joined, files_of)
+        prepared = await self._parts.offload.run(
+            self._prepare, container.record, joined, files_of, self._neighbours.of(container.record)
+        )
         try:
             container.record = prepared.connection.record
             self._parts.news.networks(container.record, "connect")
@@ -106,14 +112,14 @@ class Starting:
         finally:
             prepared.connection.close()
 
-    def _prepare(self, record: Record, joined: Joined, files_of: str) -> Prepared:
+    def _prepare(self, record: Record, joined: Joined, files_of: str, neighbours: Sequence[Entry]) -> Prepared:
         """In a thread: everything before the launch, the lease last but one so that little is undone on an error."""
         make_bind_sources(record)
         self._acquire_volumes(record)
         facts = gather(record, self._parts, joined, files_of)
         connection = connect(record, self._parts.networks)
         try:
-            write_network_files(connection.record, self._parts)
+            write_network_files(connection.record, self._parts, neighbours)
             spec = configure(facts, self._parts.host, self._parts.settings)
             return Prepared(connection, runtime_config.encode(spec))
         except BaseException:
