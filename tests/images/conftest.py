@@ -66,8 +66,7 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unpack(tree: Path, tmp_path: Path) -> Unpack:
-    """Unpack an archive into the tree as a worker does, in this process: starting some hundred of them takes a while.
-    """
+    """Unpack an archive into the tree as a worker does, in this process: some hundred of them take a while to start."""
 
     def run(archive: bytes, *, layer: bool = True, **job: object) -> Outcome:
         stream = tmp_path / "archive.tar"

@@ -19,6 +19,8 @@ from pier.spec.errors import InvalidParameter
 from pier.spec.image_config import History, ImageConfig, RootFs, RunConfig
 from pier.spec.references import Reference
 
+_KEPT_AS_THEY_ARE = ("gzip", "zstd")
+
 
 async def import_(
     source: AsyncIterator[bytes],
@@ -120,7 +122,8 @@ class _Adoption:
         layer = layers.hold(outcome.diff_id)
         if layer is None:
             self.images.blobs.adopt(path, blob, outcome.blob)
-            made = Layer(outcome.diff_id, outcome.blob, outcome.blob_size, outcome.codec or "gzip", outcome.size)
+            codec = outcome.codec if outcome.codec in _KEPT_AS_THEY_ARE else "gzip"
+            made = Layer(outcome.diff_id, outcome.blob, outcome.blob_size, codec, outcome.size)
             layer = layers.adopt(self.workspace, made)
         self.held.append(layer.diff_id)
         return layer
