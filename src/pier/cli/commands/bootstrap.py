@@ -163,7 +163,7 @@ def _debian(suite: str, mirror: str, report: _Report) -> Iterator[bytes]:
     report.say(f"Building debian:{suite} from {mirror}")
     if shutil.which("mmdebstrap"):
         command = ["mmdebstrap", "--quiet", "--mode=auto", "--variant=minbase", "--format=tar"]
-        command += ["--include=ca-certificates", suite, "-", mirror]
+        command += [suite, "-", mirror]
         return _piped(command, report)
     if shutil.which("debootstrap"):
         return _debootstrap(suite, mirror)
@@ -188,7 +188,7 @@ def _piped(command: list[str], report: _Report) -> Iterator[bytes]:
 def _debootstrap(suite: str, mirror: str) -> Iterator[bytes]:
     with tempfile.TemporaryDirectory(prefix="pier-bootstrap-") as directory:
         root = os.path.join(directory, "root")
-        _run(["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, root, mirror], "debootstrap")
+        _run(["debootstrap", "--variant=minbase", suite, root, mirror], "debootstrap")
         shutil.rmtree(os.path.join(root, "var/cache/apt/archives"), ignore_errors=True)
         yield from pack(root, ".", follow=False, keep_owner=True)
 
