@@ -35,6 +35,7 @@ _NLM_F_DUMP_INTR = 0x10
 _NLM_F_CAPPED = 0x100
 _NLM_F_ACK_TLVS = 0x200
 _SOL_NETLINK = 270
+_NETLINK_ADD_MEMBERSHIP = 1
 _NETLINK_EXT_ACK = 11
 _NLMSGERR_ATTR_MSG = 1
 
@@ -97,12 +98,15 @@ def attributes(data: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
 class Netlink:
     """One socket of one family in the network namespace of the thread that opens it."""
 
-    def __init__(self, family: int) -> None:
+    def __init__(self, family: int, group: int = 0) -> None:
+        """Open it; with a multicast `group` it hears of that group's events (`events`)."""
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
         try:
             self._socket.setsockopt(_SOL_NETLINK, _NETLINK_EXT_ACK, 1)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
             self._socket.bind((0, 0))
+            if group:
+                self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
         except BaseException:
             self._socket.close()
             raise
@@ -120,6 +124,18 @@ class Netlink:
     def fileno(self) -> int:
         """Return the socket's descriptor."""
         return self._socket.fileno()
+
+    @property
+    def port(self) -> int:
+        """The socket's netlink address: events name it as the one who asked for the change."""
+        return int(self._socket.getsockname()[0])
+
+    def events(self) -> list[tuple[int, int, bytes]]:
+        """Wait for events and return (type, port of who asked, body) of each.
+
+        Raises OSError(ENOBUFS) when some were lost.
+        """
+        return [(kind, port, body) for kind, _, _, body, port in _all_messages(self._socket.recv(_RECEIVE_BYTES))]
 
     def close(self) -> None:
         """Close the socket; a second call does nothing."""
@@ -219,12 +235,17 @@ def _message(request: Request, flags: int, sequence: int) -> bytes:
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    for kind, flags, sequence, body, _ in _all_messages(data):
+        yield kind, flags, sequence, body
+
+
+def _all_messages(data: bytes) -> Iterator[tuple[int, int, int, bytes, int]]:
     offset = 0
     while offset + 16 <= len(data):
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
+        length, kind, flags, sequence, port = _HEADER.unpack_from(data, offset)
         if length < 16 or offset + length > len(data):
             return
-        yield kind, flags, sequence, data[offset + 16 : offset + length]
+        yield kind, flags, sequence, data[offset + 16 : offset + length], port
         offset += (length + 3) & ~3
 
 

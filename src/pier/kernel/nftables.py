@@ -24,13 +24,16 @@ from pier.kernel.netlink import (
 
 _SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
-_NEWTABLE, _GETTABLE, _DELTABLE = 0, 1, 2
+_GETTABLE, _DELTABLE = 1, 2
+_DELCHAIN, _GETRULE, _DELRULE, _DELSET = 5, 7, 8, 11
 _NEWSETELEM, _GETSETELEM, _DELSETELEM = 12, 13, 14
-_TABLE_NAME = 1
+_TABLE_NAME = 1  # of tables, chains, rules, sets and lists of elements alike
+_EVENTS = 7  # NFNLGRP_NFTABLES
 _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
 _LIST_ELEM = 1
 _ELEM_KEY, _ELEM_DATA, _ELEM_KEY_END = 1, 2, 10
 _DATA_VALUE = 1
+_LOST = 105  # ENOBUFS
 _NFPROTO_IPV4 = 2
 _GENERIC = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource
 _MESSAGE_LIMIT = 60_000  # an attribute's length has 16 bits
@@ -120,6 +123,15 @@ class Table:
         if requests:
             self._netlink.transaction(_BEGIN, requests, _END)
 
+    def rule_count(self) -> int:
+        """Return how many rules the table has."""
+        return len(self._netlink.dump(Request(_kind(_GETRULE), 0, _generic() + text(_TABLE_NAME, self.name))))
+
+    @property
+    def port(self) -> int:
+        """Who asks for changes of elements, as events name it."""
+        return self._netlink.port
+
     def elements(self, map_name: str) -> list[Element]:
         """Return every element of a map."""
         body = _generic() + text(_LIST_TABLE, self.name) + text(_LIST_SET, map_name)
@@ -138,6 +150,37 @@ class Table:
             head = _generic() + text(_LIST_TABLE, self.name) + text(_LIST_SET, map_name)
             for piece in _pieces(packed):
                 yield Request(_kind(kind), flags, head + nested(_LIST_ELEMENTS, *piece))
+
+
+class Losses:
+    """Hears when somebody takes something out of a table (family ip) of this thread's network namespace."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table.encode() + b"\0"
+        self._netlink = Netlink(NETLINK_NETFILTER, _EVENTS)
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll."""
+        return self._netlink.fileno()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._netlink.close()
+
+    def heard(self, own_port: int) -> bool:
+        """Wait for events; tell whether one took something out of the table that `own_port` had not asked for."""
+        try:
+            events = self._netlink.events()
+        except OSError as error:
+            if error.errno != _LOST:
+                raise
+            return True
+        return any(self._is_loss(kind, body) and port != own_port for kind, port, body in events)
+
+    def _is_loss(self, kind: int, body: bytes) -> bool:
+        if kind >> 8 != _SUBSYSTEM or kind & 0xFF not in (_DELTABLE, _DELCHAIN, _DELRULE, _DELSET, _DELSETELEM):
+            return False
+        return body[0] == _NFPROTO_IPV4 and (_TABLE_NAME, self._table) in attributes(body, _GENERIC.size)
 
 
 def _pieces(packed: list[bytes]) -> Iterable[list[bytes]]:

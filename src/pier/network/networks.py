@@ -50,7 +50,7 @@ class Networks:
         self._taken: dict[str, Ports] = {}
         self._files = LeaseFiles(options.leases)
         self._host = links.open_route()
-        self._packets = PacketRules(f"pier-{options.instance}")
+        self._packets = PacketRules(f"pier-{options.instance}", self._desired)
         self._maker = Maker()
         self._reaper = Reaper(self._host, _DYING | int(options.instance[:4], 16))
         self._ports = PortAllocator(ephemeral_range(netns.read_sysctl("net/ipv4/ip_local_port_range")))
@@ -84,7 +84,7 @@ class Networks:
         living = dict(alive or {})
         for container_id, lease in living.items():
             self._adopt(container_id, lease)
-        self._packets.reconcile(self._desired())
+        self._packets.reconcile()
         self._bury_strangers()
         for container_id in self._files.load().keys() - living.keys():
             self._files.forget(container_id)
@@ -251,12 +251,11 @@ class Networks:
         )
 
     def _lay_rules(self) -> None:
-        self._packets.lay([network.definition.segment() for network in self._bridges.values()], self._desired())
+        self._packets.lay([network.definition.segment() for network in self._bridges.values()])
 
     def _desired(self) -> tuple[Element, ...]:
-        """The elements of every connected container."""
-        with self._lock:
-            leases = tuple(self._leases.values())
+        """The elements of every connected container. Takes no lock: the guard of the rules asks with its own held."""
+        leases = tuple(self._leases.values())
         return tuple(one for lease in leases for one in elements(lease.mappings, lease.endpoint.address))
 
     def _adopt(self, container_id: str, lease: StoredLease) -> None:

@@ -1,64 +1,118 @@
 """The daemon's nftables table at work: laid at start and when networks change, and per container only its elements."""
 
-from collections.abc import Iterable, Sequence
+import os
+import select
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 
 from pier.kernel.conntrack import forget_udp
 from pier.kernel.netlink import NetlinkError
-from pier.kernel.nftables import Element, Table, run_commands
+from pier.kernel.nftables import Element, Losses, Table, run_commands
 from pier.network.endpoints import Mapping
 from pier.network.rules import MAPS, Segment, difference, elements, table_text
 from pier.spec.errors import SystemFailure
 
 
 class PacketRules:
-    """Rules and published ports of one daemon. Thread-safe."""
+    """Rules and published ports of one daemon. Thread-safe.
 
-    def __init__(self, name: str) -> None:
+    A thread listens for whoever takes something out of the table (`nft flush ruleset`, a firewall's restart) and puts
+    it back: without the rules, containers would be less shut off than their users believe. `desired` tells what to
+    publish.
+    """
+
+    def __init__(self, name: str, desired: Callable[[], Iterable[Element]]) -> None:
         self._table = Table(name)
+        self._desired = desired
+        self._lock = threading.RLock()
+        self._text = ""
+        self._rules = 0
+        self._restored = False
+        self._losses = Losses(name)
+        self._end, self._ended = os.pipe2(os.O_CLOEXEC)
+        self._guard = threading.Thread(target=self._watch, name="packet rules", daemon=True)
+        self._guard.start()
 
     def close(self, *, remove: bool) -> None:
         """Let go of the table, and with `remove` take it out of the kernel."""
+        self.stop_guard()
         if remove:
             self._table.delete()
         self._table.close()
 
-    def lay(self, segments: Sequence[Segment], desired: Iterable[Element]) -> None:
-        """Bring the rules up to date; published ports stay open meanwhile. SystemFailure when the kernel refuses.
+    def stop_guard(self) -> None:
+        """No longer put back what others take out. A second call does nothing."""
+        if self._ended < 0:
+            return
+        os.close(self._ended)
+        self._ended = -1
+        self._guard.join()
+        os.close(self._end)
+        self._losses.close()
 
-        Maps of another shape (an older Pier's) are replaced with the whole table; `desired` fills them again.
-        """
-        text = table_text(self._table.name, segments)
-        try:
-            run_commands(text)
-        except OSError:
+    def lay(self, segments: Sequence[Segment]) -> None:
+        """Bring the rules up to date; published ports stay open meanwhile. SystemFailure when the kernel refuses."""
+        with self._lock:
+            self._text = table_text(self._table.name, segments)
             try:
-                run_commands(f"add table ip {self._table.name}\ndelete table ip {self._table.name}\n{text}")
-                self.reconcile(desired)
+                self._lay()
             except OSError as error:
                 raise SystemFailure(f"packet rules cannot be laid: {error.strerror}") from error
 
-    def reconcile(self, desired: Iterable[Element]) -> None:
-        """Make the maps hold exactly the desired elements, touching only differences."""
-        present = [element for name in MAPS for element in self._table.elements(name)]
-        add, remove = difference(desired, present)
-        self._table.change(add=add, remove=remove)
+    def reconcile(self) -> None:
+        """Make the maps hold exactly the desired elements, touching only differences; from now on the guard does so
+        too.
+        """
+        with self._lock:
+            self._restored = True
+            present = [element for name in MAPS for element in self._table.elements(name)]
+            add, remove = difference(self._desired(), present)
+            self._table.change(add=add, remove=remove)
+
+    def _lay(self) -> None:
+        try:
+            run_commands(self._text)
+        except OSError:  # maps of another shape, an older Pier's: the whole table anew
+            run_commands(f"add table ip {self._table.name}\ndelete table ip {self._table.name}\n{self._text}")
+            if self._restored:
+                self.reconcile()
+        self._rules = self._table.rule_count()
+
+    def _watch(self) -> None:
+        poll = select.poll()
+        poll.register(self._losses, select.POLLIN)
+        poll.register(self._end, select.POLLHUP)
+        while all(descriptor != self._end for descriptor, _ in poll.poll()):
+            with suppress(OSError):  # what cannot be put back now is put back after the next change
+                if self._losses.heard(self._table.port):
+                    self._put_back()
+
+    def _put_back(self) -> None:
+        with self._lock:
+            if not self._restored:  # before that nobody knows what should be published
+                return
+            if self._table.rule_count() != self._rules:
+                self._lay()
+            self.reconcile()
 
     def publish(self, mappings: Sequence[Mapping], address: str) -> None:
         """Open ports in one transaction. Raises OSError with nothing opened."""
-        self._table.change(add=elements(mappings, address))
+        with self._lock:
+            self._table.change(add=elements(mappings, address))
         _forget_flows(mappings, address)
 
     def withdraw(self, mappings: Sequence[Mapping], address: str) -> None:
         """Close ports. Those that somebody else has flushed are no error."""
         gone = elements(mappings, address)
-        try:
-            self._table.change(remove=gone)
-        except NetlinkError:
-            for element in gone:
-                with suppress(NetlinkError):
-                    self._table.change(remove=(element,))
+        with self._lock:
+            try:
+                self._table.change(remove=gone)
+            except NetlinkError:
+                for element in gone:
+                    with suppress(NetlinkError):
+                        self._table.change(remove=(element,))
         _forget_flows(mappings, address)
 
 
