@@ -81,6 +81,24 @@ def test_a_connection_is_taken_over_with_its_early_bytes(make: Callable[[Callabl
     taken.socket.close()
 
 
+def test_a_connection_that_the_daemon_closed_is_not_used_again(
+    make: Callable[[Callable[[Asked], Answer]], Made],
+) -> None:
+    daemon, client = make(lambda _: Answer([1]))
+    assert client.get("/a") == [1]
+    daemon.connections[0].shutdown(socket.SHUT_RDWR)
+    assert client.get("/b") == [1]
+    assert len(daemon.connections) == 2
+
+
+def test_requests_can_be_traced(make: Callable[[Callable[[Asked], Answer]], Made]) -> None:
+    _, client = make(lambda _: Answer([]))
+    seen: list[str] = []
+    client.trace = seen.append
+    client.get("/a", {"b": "c"})
+    assert seen == ["HEAD /_ping", "GET /v1.50/a?b=c"]
+
+
 def test_two_requests_can_be_under_way(make: Callable[[Callable[[Asked], Answer]], Made]) -> None:
     _, client = make(lambda asked: Answer({"path": asked.target}))
     pending = [client.start("GET", f"/{name}") for name in "ab"]

@@ -72,6 +72,7 @@ class Cli:
     def __init__(self, program: str, choice: Choice | None = None, directory: str = "") -> None:
         self.program = program
         self.command = ""
+        self.debug = False
         self._choice = choice
         self._directory = directory
         self._client: Client | None = None
@@ -119,6 +120,8 @@ class Cli:
             headers = self.configuration.get("HttpHeaders")
             extra = {str(key): str(value) for key, value in headers.items()} if isinstance(headers, dict) else {}
             self._client = Client(resolve(self.choice, os.environ, self.directory), headers=extra)
+            if self.debug:
+                self._client.trace = lambda request: self.error(f"debug: {request}")
         return self._client
 
     def out(self, text: str) -> None:

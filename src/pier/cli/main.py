@@ -117,7 +117,9 @@ def _surroundings(program: str, flags: Parsed) -> Cli:
     choice.tls_verify = flags.on("tlsverify")
     choice.tls = flags.on("tls") or choice.tls_verify
     choice.tls_paths = {name: flags.text(name) for name in TLS_PATHS if flags.changed(name)}
-    return Cli(program, choice, flags.text("config"))
+    cli = Cli(program, choice, flags.text("config"))
+    cli.debug = flags.on("debug") or flags.text("log-level").lower() in ("debug", "trace")
+    return cli
 
 
 def _show_help(program: str, words: list[str], stream: TextIO | None = None) -> int:

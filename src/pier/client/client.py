@@ -13,7 +13,7 @@ from pier.client.errors import from_answer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, TypeAlias
 
     Query: TypeAlias = dict[str, str | list[str]]
@@ -63,6 +63,7 @@ class Client:
         self.version = self.fixed_version
         self.headers = {"User-Agent": USER_AGENT, **(headers or {})}
         self.server: dict[str, str] = {}
+        self.trace: Callable[[str], None] | None = None
         self._idle: http.Connection | None = None
         self._opened: list[http.Connection] = []
 
@@ -148,14 +149,25 @@ class Client:
         body = None if document is None else documents.encode(document).encode()
         headers = {"Connection": "Upgrade", "Upgrade": "tcp", "Content-Type": "application/json"}
         self.negotiate()
-        connection = self._idle or self._connect()
-        self._idle = None
+        connection = self._connection()
         target = f"/v{self.version}{path}{http.encode_query(query or {})}"
+        if self.trace is not None:
+            self.trace(f"POST {target} (upgrade)")
         response = connection.request("POST", target, {**self.headers, **headers}, body)
         if response.status not in (101, 200):
             raise self._error(response)
         self._opened.remove(connection)
         return Taken(connection.socket, connection.buffer, response.headers.get("content-type", ""))
+
+    def _connection(self) -> http.Connection:
+        """The connection that waits for a request, unless the daemon has closed it meanwhile; else a new one."""
+        idle, self._idle = self._idle, None
+        if idle is not None and idle.alive():
+            return idle
+        if idle is not None:
+            self._opened.remove(idle)
+            idle.close()
+        return self._connect()
 
     def _connect(self) -> http.Connection:
         connection = http.Connection(address.connect(self.address), self.address.authority)
@@ -163,7 +175,9 @@ class Client:
         return connection
 
     def _send(self, method: str, path: str, query: Query, body: Body, headers: dict[str, str]) -> http.Response:
-        connection, self._idle = self._idle or self._connect(), None
+        connection = self._connection()
+        if self.trace is not None:
+            self.trace(f"{method} {path}{http.encode_query(query)}")
         return connection.request(method, path + http.encode_query(query), {**self.headers, **headers}, body)
 
     def _park(self, response: http.Response) -> None:

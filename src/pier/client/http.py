@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 RECEIVE = 65536
+PEEK = 0x42  # MSG_PEEK | MSG_DONTWAIT
 HEAD_LIMIT = 1 << 20
 SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@")
 
@@ -188,6 +189,15 @@ class Connection:
             yield data
         while data := self._receive():
             yield data
+
+    def alive(self) -> bool:
+        """False when the daemon has closed a connection that waited for its next request."""
+        try:
+            return bool(self.socket.recv(1, PEEK))
+        except (BlockingIOError, ValueError):  # ValueError: a TLS socket takes no flags
+            return True
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close the socket."""
