@@ -131,6 +131,23 @@ def test_an_entry_longer_than_our_writers_is_framed_whole() -> None:
     assert unframed(render([line], LogQuery())) == [(1, "x" * 100_000)]
 
 
+def test_in_bulk_neighbours_of_one_stream_share_a_frame() -> None:
+    lines = [LogLine(text, stream, "2026-01-01T12:00:00Z") for text, stream in (("a\n", "stdout"), ("b\n", "stdout"))]
+    lines.append(LogLine("c\n", "stderr", "2026-01-01T12:00:00Z"))
+    assert unframed(render(lines, LogQuery(), bulk=True)) == [(1, "a\nb\n"), (2, "c\n")]
+    shown = unframed(render(lines, LogQuery(timestamps=True), bulk=True))
+    assert [text.count("2026-01-01T12:00:00.000000000Z") for _, text in shown] == [2, 1]
+
+
+def test_a_log_of_many_blocks_is_whole_and_has_few_frames(log: Path) -> None:
+    text = "".join(f"{number} {'x' * 100}\n" for number in range(40_000))
+    with log.open("wb") as file:
+        file.write(entries(text.encode(), b"stdout", b"2026-01-01T12:00:00Z"))
+    assert "".join(part for _, part in shown(log)) == text
+    assert len(shown(log)) < 20_000
+    assert len(shown(log, LogQuery(tail=100))) == 100
+
+
 @contextmanager
 def reading(path: Path, query: LogQuery) -> Iterator[LogReader]:
     reader = LogReader(path, query)

@@ -1,7 +1,8 @@
 """Reads a container's log as `docker logs` shows it, in blocks of ready-made frames.
 
 Plain and without waiting: `read` gives what is there, and while following `fileno` tells when to ask again. `frames` is
-the whole of it for callers with a thread to spare.
+the whole of it for callers with a thread to spare. Each entry is a frame, as Docker sends it, except in a log of more
+than a megabyte that nobody follows.
 """
 
 import errno
@@ -62,7 +63,8 @@ class LogReader:
             lines = decode(block[:cut])
             if self._query.until:
                 lines, self._over = until(lines, self._query.until)
-            if frames := render(lines, self._query):
+            bulk = len(data) == _BLOCK and not self._query.follow
+            if frames := render(lines, self._query, bulk=bulk):
                 return frames
         return None
 
