@@ -13,7 +13,6 @@ from pier.kernel.netlink import (
     NLM_F_EXCL,
     NLM_F_REPLACE,
     Netlink,
-    NetlinkError,
     Request,
     attribute,
     attributes,
@@ -138,11 +137,6 @@ def set_mac(name: str, mac: bytes) -> Request:
     return Request(_RTM_NEWLINK, 0, _link() + text(_IFLA_IFNAME, name) + attribute(_IFLA_ADDRESS, mac))
 
 
-def rename(index: int, name: str) -> Request:
-    """Rename the link, which must be down or allow it while up (kernel 6.3)."""
-    return Request(_RTM_NEWLINK, 0, _LINK.pack(0, 0, index, 0, 0) + text(_IFLA_IFNAME, name))
-
-
 def delete_link(name: str) -> Request:
     """Delete the link by name (a veth's peer goes with it)."""
     return Request(_RTM_DELLINK, 0, _link() + text(_IFLA_IFNAME, name))
@@ -221,11 +215,6 @@ def find_link(route: Netlink, name: str) -> Link | None:
     except OSError:
         return None
     return next((link for link in list_links(route) if link.name == name), None)
-
-
-def exists(error: NetlinkError | None) -> bool:
-    """Tell whether a refusal only says that the thing is there already."""
-    return error is not None and error.errno == 17
 
 
 def _link(index: int = 0, flags: int = 0) -> bytes:
