@@ -9,11 +9,9 @@ from pier.spec.host_config import PortBinding
 from pier.spec.ports import (
     Port,
     Publication,
-    exposed_ports,
     parse_address,
     parse_ports,
     parse_range,
-    port_map,
     publications,
 )
 
@@ -87,9 +85,3 @@ def test_two_ranges_of_one_length_go_one_to_one() -> None:
 def test_publish_all_takes_only_exposed_ports_without_a_binding() -> None:
     wishes = publications(bound("80/tcp", ("", "8080")), ["80/tcp", "81/tcp"], publish_all=True)
     assert [(wish.port.number, wish.first) for wish in wishes] == [(80, 8080), (81, 0)]
-
-
-def test_the_port_map_shows_exposed_ports_without_binding_as_null() -> None:
-    binding = PortBinding(HostIp="0.0.0.0", HostPort="8080")
-    shown = port_map(exposed_ports(["81", "80"]), {Port(80, "tcp"): [binding]})
-    assert shown == {"80/tcp": [binding], "81/tcp": None}

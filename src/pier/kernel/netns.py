@@ -22,11 +22,6 @@ def current() -> int:
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def of_process(pid: int) -> int:
-    """Return a descriptor of a process's network namespace."""
-    return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-
-
 def unshare() -> int:
     """Move the calling thread into a fresh network namespace and return a descriptor of it."""
     if _unshare(CLONE_NEWNET) != 0:

@@ -101,14 +101,6 @@ def publications(
     return tuple(sorted(dict.fromkeys(wishes), key=_order))
 
 
-def port_map(
-    exposed: Iterable[Port], bound: Mapping[Port, Sequence[PortBinding]]
-) -> dict[str, list[PortBinding] | None]:
-    """Return NetworkSettings.Ports: exposed ports with their bindings, or with null."""
-    ports = sorted({*exposed, *bound})
-    return {str(port): list(bound[port]) if bound.get(port) else None for port in ports}
-
-
 def _of_binding(ports: tuple[Port, ...], binding: PortBinding) -> list[Publication]:
     address = parse_address(binding.HostIp)
     if not binding.HostPort:
