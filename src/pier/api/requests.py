@@ -15,6 +15,7 @@ from pier.spec.errors import InvalidParameter
 if TYPE_CHECKING:
     from pier.api.connection import Connection
     from pier.api.hijack import HttpTakeover
+    from pier.api.websocket import WebSocketTakeover
 
 _T = TypeVar("_T")
 
@@ -104,6 +105,12 @@ class Request:
         from pier.api.hijack import HttpTakeover
 
         return HttpTakeover(self.connection, upgrade=self.wants_upgrade(), media_type=media_type)
+
+    def websocket(self, *, framed: bool) -> "WebSocketTakeover":
+        """The right to turn this connection into a WebSocket; `framed` output is sent without its frames."""
+        from pier.api.websocket import WebSocketTakeover
+
+        return WebSocketTakeover(self._raw, framed=framed)
 
     def wants_upgrade(self) -> bool:
         """True when the client asked for 101 (`Connection: Upgrade`, `Upgrade: tcp`)."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from pier.engine import image_filters, image_views
 from pier.engine.about import About
+from pier.engine.image_archives import ImageArchives
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.pulling import Pull, Pulling
@@ -36,6 +37,7 @@ class Images:
     def __init__(self, parts: Parts, projection: Projection, pulling: Pulling) -> None:
         self._parts = parts
         self._pulling = pulling
+        self.archives = ImageArchives(parts)
         self._projection = projection
         self._images = parts.images
 

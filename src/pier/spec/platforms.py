@@ -103,12 +103,12 @@ def parse(text: str) -> Platform:
         if not _GRAMMAR.match(part):
             raise InvalidParameter(
                 f'"{part[:80]}" is an invalid component of "{text[:80]}": '
-                f'platform specifier component must match "{_COMPONENT}"'
+                f'platform specifier component must match "{_COMPONENT}": invalid argument'
             )
     if len(parts) == 1:
         return _parse_single(text)
     if len(parts) > 3:
-        raise InvalidParameter(f'"{text[:80]}": cannot parse platform specifier')
+        raise InvalidParameter(f'"{text[:80]}": cannot parse platform specifier: invalid argument')
     return normalise(*parts)
 
 
@@ -119,4 +119,4 @@ def _parse_single(text: str) -> Platform:
     there = normalise("linux", text)
     if there.architecture in _KNOWN:
         return there
-    raise InvalidParameter(f'"{text[:80]}": unknown operating system or architecture')
+    raise InvalidParameter(f'"{text[:80]}": unknown operating system or architecture: invalid argument')

@@ -4,6 +4,7 @@ from pier.api import responses
 from pier.api.requests import Request
 from pier.api.responses import Answer, Streaming
 from pier.api.router import Route
+from pier.api.routes import images
 from pier.engine.committing import Wishes
 from pier.engine.engine import Engine
 from pier.http import headers
@@ -62,7 +63,7 @@ async def commit(request: Request, engine: Engine) -> Answer:
         comment=query.string("comment"),
         author=query.string("author"),
         pause=query.boolean("pause", default=True),
-        changes=query.all("changes"),
+        changes=images.instructions(query),
         config=await request.json(ContainerConfig),
     )
     return responses.json({"Id": await engine.containers.commit(query.string("container"), wishes)}, 201)

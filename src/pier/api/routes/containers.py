@@ -162,8 +162,23 @@ async def changes(request: Request, engine: Engine) -> Answer:
 
 
 async def attach(request: Request, engine: Engine) -> Answer:
+    container = engine.containers.find(request["name"])
+    takeover = request.takeover(stream_type(request, raw=container.record.config.Tty))
+    await engine.containers.attach(request["name"], _attach_query(request), takeover)
+    return Taken()
+
+
+async def attach_websocket(request: Request, engine: Engine) -> Answer:
+    container = engine.containers.find(request["name"])
+    takeover = request.websocket(framed=not container.record.config.Tty)
+    await engine.containers.attach(request["name"], _attach_query(request), takeover)
+    await takeover.served()
+    return Taken()
+
+
+def _attach_query(request: Request) -> AttachQuery:
     query = request.query
-    wanted = AttachQuery(
+    return AttachQuery(
         stream=query.boolean("stream"),
         logs=query.boolean("logs"),
         stdin=query.boolean("stdin"),
@@ -171,10 +186,6 @@ async def attach(request: Request, engine: Engine) -> Answer:
         stderr=query.boolean("stderr"),
         detach_keys=query.string("detachKeys"),
     )
-    container = engine.containers.find(request["name"])
-    takeover = request.takeover(stream_type(request, raw=container.record.config.Tty))
-    await engine.containers.attach(request["name"], wanted, takeover)
-    return Taken()
 
 
 async def prune(request: Request, engine: Engine) -> Answer:
@@ -201,5 +212,6 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/containers/{name}/resize", resize),
     Route("POST", "/containers/{name}/update", update),
     Route("POST", "/containers/{name}/attach", attach),
+    Route("GET", "/containers/{name}/attach/ws", attach_websocket),
     Route("DELETE", "/containers/{name}", remove),
 )

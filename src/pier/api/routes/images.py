@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pier.api import responses
+from pier.api.parameters import Query
 from pier.api.requests import Request
-from pier.api.responses import Answer, Response
+from pier.api.responses import Answer, Response, Streaming
 from pier.api.router import Route
 from pier.engine.images import Import
 from pier.engine.pulling import Pull
@@ -91,11 +92,16 @@ async def create(request: Request, engine: "Engine") -> Answer:
         repository=query.string("repo"),
         tag=query.string("tag"),
         message=query.string("message"),
-        changes=tuple(query.all("changes")),
+        changes=instructions(query),
         platform=query.string("platform"),
     )
     image_id = await engine.images.import_(request.body(), wanted)
     return Response(200, headers.JSON, responses.encode({"status": image_id}))
+
+
+def instructions(query: Query) -> tuple[str, ...]:
+    """The Dockerfile lines of `changes`, each value holding one or more."""
+    return tuple(line for change in query.all("changes") for line in change.splitlines())
 
 
 async def tag(request: Request, engine: "Engine") -> Response:
@@ -147,10 +153,24 @@ async def distribution(request: Request, engine: "Engine") -> Response:
     return responses.json(await engine.images.distribution(request["name"], who))
 
 
+async def save(request: Request, engine: "Engine") -> Answer:
+    """Images as one archive."""
+    names = [request.variables["name"]] if "name" in request.variables else request.query.all("names")
+    return Streaming(headers.TAR, engine.images.archives.save(names))
+
+
+async def load(request: Request, engine: "Engine") -> Answer:
+    """Images from an archive."""
+    return responses.json_lines(engine.images.archives.load(request.body()))
+
+
 ROUTES = (
     Route("GET", "/images/json", images),
     Route("GET", "/images/search", search),
     Route("POST", "/images/create", create, cancellable=True),
+    Route("GET", "/images/get", save, cancellable=True),
+    Route("GET", "/images/{name:*}/get", save, cancellable=True),
+    Route("POST", "/images/load", load),
     Route("POST", "/images/prune", prune, since="1.25"),
     Route("GET", "/images/{name:*}/json", inspect),
     Route("GET", "/images/{name:*}/history", history),
