@@ -22,6 +22,7 @@ from pier.engine.projection import Projection
 from pier.engine.record import Record, replaced
 from pier.engine.volume_making import VolumeMaking
 from pier.images.image import Image
+from pier.runtime.faults import point
 from pier.spec.containers import CreateRequest, CreateResponse, HostConfig
 from pier.spec.errors import InvalidParameter, NotFound
 
@@ -57,6 +58,7 @@ class Creating:
         async with container.lock, container.root_lock:  # whoever finds it by now waits until it is whole
             try:
                 await written
+                point("create-recorded")
                 await self._make(container, image)
             except BaseException:
                 await self._undo(container)
@@ -112,6 +114,7 @@ class Creating:
         await self._parts.offload.run(self._make_directories, container.id)
         if container.record.half_made:
             mounts = await self._volumes.make(container.record, image)
+            point("create-volumes")
             container.record = replaced(container.record, mounts=mounts, half_made=False)
             await self._projection.save(container)
 

@@ -19,6 +19,7 @@ from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import replaced
 from pier.engine.restarts import restarts_after_exit
+from pier.runtime.faults import point
 from pier.runtime.launch import Keeper
 from pier.runtime.state import Exit
 
@@ -62,6 +63,7 @@ class Exits:
         if exited.oom:
             self._parts.events.publish("container", "oom", container.id, container.attributes())
         await self._parts.offload.run(self._clean_up, container)
+        point("exit-cleaned")
         self._tell_disconnected(container)
         self._change(container, exited)
 

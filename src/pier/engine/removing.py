@@ -18,6 +18,7 @@ from pier.engine.container import Container, Outcome
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.stopping import Stopping
+from pier.runtime.faults import point
 from pier.spec.errors import Conflict, NotFound, PierError
 from pier.store import trees
 
@@ -70,9 +71,11 @@ class Removing:
             if anonymous:
                 await self._projection.change(container, transitions.removing(container.state))
                 await self._remove_volumes(anonymous)
+                point("remove-volumes")
             forgotten = self._projection.remove(container)
             async with container.root_lock:
                 await self._parts.offload.run(self._take_away, container)
+            point("remove-moved")
             await forgotten
         self._release_image(container.record.image_id)
         self._parts.news.container(container, "destroy")

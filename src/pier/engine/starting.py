@@ -22,6 +22,7 @@ from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import Record, replaced
 from pier.engine.start_files import log_target, make_bind_sources, wants_init, write_network_files
+from pier.runtime.faults import point
 from pier.runtime.launch import Keeper, LaunchRequest, OverlayRoot
 from pier.spec import runtime_config
 from pier.spec.errors import Conflict, NotModified, PierError, StartFailed
@@ -90,6 +91,7 @@ class Starting:
             raise
         finally:
             self._parts.attachments.drop(container)
+        point("start-launched")
         container.keeper = keeper
         state = transitions.started(container.state, keeper.pid, keeper.started_at, by_policy=by_policy)
         self._projection.change(container, state)
@@ -121,6 +123,7 @@ class Starting:
         try:
             write_network_files(connection.record, self._parts, neighbours)
             spec = configure(facts, self._parts.host, self._parts.settings)
+            point("start-prepared")
             return Prepared(connection, runtime_config.encode(spec))
         except BaseException:
             connection.close()
