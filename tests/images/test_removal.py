@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 
 import pytest
 
@@ -178,3 +179,32 @@ def test_short_ids_must_be_unique(images: Images) -> None:
         with pytest.raises(NotFound):
             images.find(first[0][7])
     assert images.find(ids[0][:20]).id == ids[0]
+
+
+def test_readers_are_never_disturbed_by_writers(images: Images) -> None:
+    image = make(images, "one")
+    failures: list[Exception] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            try:
+                assert images.find("one").id == image.id
+                assert images.find(image.id[7:19]).tags[0] == "one:latest"
+                assert len(images.list()) == 1
+            except Exception as error:
+                failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for number in range(30):
+            images.tag("one", f"other:{number}")
+        for number in range(30):
+            remove(images, f"other:{number}")
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
+    assert failures == []

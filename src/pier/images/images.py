@@ -1,10 +1,9 @@
 """The images of a data root: found by name, listed, tagged and removed. Plain and thread-safe; every change is
 durable when the call returns.
 
-Names live in `tags` (full reference → image id), layers in `layers`; removal, with Docker's rules, in `removal`.
+What is known lives in `index`, layers in `layers`; removal, with Docker's rules, in `removal`.
 """
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ import msgspec
 
 from pier.images import sweeping
 from pier.images.image import Deleted, Image, ImageRecord, Untagged
+from pier.images.index import KIND, TAG, Index, familiar, key
 from pier.images.layers import Layer, Layers
 from pier.images.removal import Removal
 from pier.images.repair import repair
@@ -25,11 +25,6 @@ from pier.store.blobs import Blobs
 from pier.store.layout import Layout
 from pier.store.records import Change, Delete, Put, Records
 
-KIND = "image"
-TAG = "tag"
-_ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
-_SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})\Z")
-
 
 class Images:
     """The images of a data root. Thread-safe."""
@@ -40,42 +35,38 @@ class Images:
         self.blobs = Blobs(layout)
         self.layers = Layers(records, layout, self.blobs)
         self.lock = threading.RLock()
-        loaded = records.load(KIND).values()
-        self._images = {record.id: record for record in (msgspec.json.decode(raw, type=ImageRecord) for raw in loaded)}
         self._configs: dict[str, ImageConfig] = {}
-        self._tags: dict[str, str] = {name: raw.decode("ascii") for name, raw in records.load(TAG).items()}
+        self._index = Index.read(records.load(KIND), records.load(TAG))
 
     # Finding
 
     def find(self, name: str) -> Image:
         """The image of an id, a short id, `name[:tag]` or `name@digest`. NotFound in Docker's words."""
-        with self.lock:
-            record = self._lookup(name)
-            if record is None or record.hidden:
-                raise NotFound(f"No such image: {_familiar(name)}")
-            return self._view(record)
+        index = self._index
+        record = index.find(name)
+        if record is None:
+            raise NotFound(f"No such image: {familiar(name)}")
+        return self._view(record, index)
 
     def by_id(self, image_id: str) -> Image:
         """The image of a full id, also when it was removed by force under a container that still needs it."""
-        with self.lock:
-            record = self._images.get(image_id)
-            if record is None:
-                raise NotFound(f"No such image: {image_id}")
-            return self._view(record)
+        index = self._index
+        record = index.images.get(image_id)
+        if record is None:
+            raise NotFound(f"No such image: {image_id}")
+        return self._view(record, index)
 
     def children(self, image_id: str) -> list[str]:
         """The ids of the images that were made from this one."""
-        with self.lock:
-            return [record.id for record in self._images.values() if record.parent == image_id and not record.hidden]
+        return [record.id for record in self._index.images.values() if record.parent == image_id and not record.hidden]
 
     def references(self, image_id: str) -> list[Reference]:
         """The full names of an image, sorted."""
-        with self.lock:
-            return [references.parse(name) for name, target in sorted(self._tags.items()) if target == image_id]
+        return list(self._index.names.get(image_id, ()))
 
     def resolve(self, reference: Reference) -> str | None:
         """The id that a whole name (with tag or digest) stands for."""
-        return self._tags.get(_key(reference))
+        return self._index.tags.get(key(reference))
 
     def layer_directories(self, image: Image) -> tuple[Path, ...]:
         """The directories of the image's layers, lowest first."""
@@ -97,12 +88,12 @@ class Images:
                 raise NotFound(f"layer {diff_id} does not exist")
         image_id = digests.of(raw)
         with self.lock:
-            known = self._images.get(image_id)
+            known = self._index.images.get(image_id)
             record = ImageRecord(image_id, raw, manifest or (known.manifest if known else ""), parent, time.time_ns())
             changes: list[Change] = [Put(KIND, image_id, msgspec.json.encode(record))]
-            changes += [Put(TAG, _key(name), image_id.encode("ascii")) for name in names]
+            changes += [Put(TAG, key(name), image_id.encode("ascii")) for name in names]
             self.write(changes)
-            return self._view(record), known is None or known.hidden
+            return self._view(record, self._index), known is None or known.hidden
 
     def tag(self, source: str, target: str) -> None:
         """Give the image `source` the name `target`; the image that had it loses it."""
@@ -113,8 +104,8 @@ class Images:
             raise InvalidParameter("refusing to create an ambiguous tag using digest algorithm as name")
         with self.lock:
             image = self.find(source)
-            record = msgspec.structs.replace(self._images[image.id], tagged_at=time.time_ns())
-            name = _key(reference.with_default_tag())
+            record = msgspec.structs.replace(self._index.images[image.id], tagged_at=time.time_ns())
+            name = key(reference.with_default_tag())
             self.write([Put(KIND, image.id, msgspec.json.encode(record)), Put(TAG, name, image.id.encode("ascii"))])
 
     def remove(
@@ -131,33 +122,36 @@ class Images:
         `in_use` gives the ids of the containers of an image id, `running` those that run.
         """
         with self.lock:
-            return Removal(self, force=force, prune=prune, in_use=in_use, running=running).run(name)
+            report = Removal(self, force=force, prune=prune, in_use=in_use, running=running).run(name)
+        self.layers.clear()
+        return report
 
     def release(self, image_id: str) -> None:
         """The last container of an image is gone: what was removed by force and kept for it goes as well."""
         with self.lock:
-            record = self._images.get(image_id)
+            record = self._index.images.get(image_id)
             if record is not None and record.hidden:
                 self.forget(image_id)
+        self.layers.clear()
 
     # For removal, pull and import
 
     def untag(self, reference: Reference) -> None:
         """Remove one name."""
-        self.write([Delete(TAG, _key(reference))])
+        self.write([Delete(TAG, key(reference))])
 
     def hide(self, image_id: str) -> None:
         """Take an image out of sight, because a container still needs its layers."""
-        record = msgspec.structs.replace(self._images[image_id], hidden=True)
+        record = msgspec.structs.replace(self._index.images[image_id], hidden=True)
         self.write([Put(KIND, image_id, msgspec.json.encode(record))])
 
     def forget(self, image_id: str) -> list[str]:
         """Remove an image and the layers that no other wants; the layers' diff ids that went."""
-        record = self._images[image_id]
+        record = self._index.images[image_id]
         diff_ids = self._config(record).diff_ids
         self.write([Delete(KIND, image_id)])
         self._configs.pop(image_id, None)
-        if record.manifest and all(other.manifest != record.manifest for other in self._images.values()):
+        if record.manifest and all(other.manifest != record.manifest for other in self._index.images.values()):
             self.blobs.delete(record.manifest)
         return self.layers.collect(self.wanted_layers, diff_ids)
 
@@ -165,24 +159,17 @@ class Images:
         """Remove those of the layers that no image wants and nobody holds, after a pull that failed."""
         with self.lock:
             self.layers.collect(self.wanted_layers, list(diff_ids))
+        self.layers.clear()
 
     def wanted_layers(self) -> set[str]:
         """The diff ids that some image needs, hidden ones included."""
-        return {diff_id for record in self._images.values() for diff_id in self._config(record).diff_ids}
+        return {diff_id for record in self._index.images.values() for diff_id in self._config(record).diff_ids}
 
     def write(self, changes: Iterable[Change]) -> None:
         """Make changes of images and names durable, then visible."""
         changes = tuple(changes)
         self._records.write(*changes).result()
-        for change in changes:
-            if isinstance(change, Put) and change.kind == KIND:
-                self._images[change.key] = msgspec.json.decode(change.document, type=ImageRecord)
-            elif isinstance(change, Put):
-                self._tags[change.key] = change.document.decode("ascii")
-            elif change.kind == KIND:
-                self._images.pop(change.key, None)
-            else:
-                self._tags.pop(change.key, None)
+        self._index = self._index.after(changes)
 
     def sweep(self) -> None:
         """At start, before anything else runs: mend layers after a power loss, remove what a crash left or no image
@@ -191,40 +178,24 @@ class Images:
         with self.lock:
             sweeping.clear_temporary(self.layout.tmp, time.time())
             lost = set(repair(self.layers, self.blobs))
-            for record in list(self._images.values()):
+            for record in list(self._index.images.values()):
                 if lost & set(self._config(record).diff_ids):
                     self._lose(record.id)
             self.layers.collect(self.wanted_layers, [layer.diff_id for layer in self.layers.all()])
+            self.layers.clear()
             self.layers.sweep()
-            wanted = {layer.blob for layer in self.layers.all()} | {record.manifest for record in self._images.values()}
+            wanted = {layer.blob for layer in self.layers.all()}
+            wanted |= {record.manifest for record in self._index.images.values()}
             for digest in self.blobs.list():
                 if digest not in wanted:
                     self.blobs.delete(digest)
 
     def _lose(self, image_id: str) -> None:
-        self.write([Delete(KIND, image_id), *(Delete(TAG, _key(name)) for name in self.references(image_id))])
+        self.write([Delete(KIND, image_id), *(Delete(TAG, key(name)) for name in self.references(image_id))])
 
     def close(self) -> None:
         """End what works in the background, before the records are closed. Calling it twice is harmless."""
         self.layers.close()
-
-    def _lookup(self, name: str) -> ImageRecord | None:
-        whole = _ID.match(name)
-        if whole:
-            return self._images.get(digests.SHA256 + whole[1])
-        reference = references.parse(name)
-        image_id = self._tags.get(_key(reference.with_default_tag()))
-        return self._images.get(image_id) if image_id else self._by_short_id(name)
-
-    def _by_short_id(self, name: str) -> ImageRecord | None:
-        match = _SHORT_ID.match(name)
-        if match is None:
-            return None
-        prefix = digests.SHA256 + match[1]
-        found = [
-            record for image_id, record in self._images.items() if image_id.startswith(prefix) and not record.hidden
-        ]
-        return found[0] if len(found) == 1 else None
 
     def _config(self, record: ImageRecord) -> ImageConfig:
         config = self._configs.get(record.id)
@@ -232,9 +203,9 @@ class Images:
             config = self._configs[record.id] = image_config.parse(record.raw)
         return config
 
-    def _view(self, record: ImageRecord) -> Image:
+    def _view(self, record: ImageRecord, index: Index) -> Image:
         config = self._config(record)
-        names = self.references(record.id)
+        names = index.names.get(record.id, ())
         return Image(
             id=record.id,
             config=config,
@@ -257,17 +228,6 @@ class Images:
 
     def list(self) -> list[Image]:
         """Every image, those without a name included; the newest first."""
-        with self.lock:
-            images = [self._view(record) for record in self._images.values() if not record.hidden]
+        index = self._index
+        images = [self._view(record, index) for record in index.images.values() if not record.hidden]
         return sorted(images, key=lambda image: image.created, reverse=True)
-
-
-def _key(reference: Reference) -> str:
-    """The name under which a reference is kept: a digest wins over a tag."""
-    return f"{reference.name}@{reference.digest}" if reference.digest else f"{reference.name}:{reference.tag}"
-
-
-def _familiar(name: str) -> str:
-    if _ID.match(name):
-        return name
-    return references.parse(name).with_default_tag().familiar

@@ -59,6 +59,7 @@ class Layers:
         self._layout = layout
         self._blobs = blobs
         self._lock = threading.RLock()
+        self._trash: list[Path] = []
         self._holds: Counter[str] = Counter()
         self._settling: threading.Timer | None = None
         self._boot = _BOOT_ID.read_text("ascii").strip()
@@ -128,28 +129,32 @@ class Layers:
             return layer
 
     def collect(self, wanted: Callable[[], set[str]], among: Iterable[str]) -> list[str]:
-        """Remove those of `among` that no image wants and nobody holds; the diff ids that went."""
+        """Forget those of `among` that no image wants and nobody holds; the diff ids that went. `clear` follows."""
         with self._lock:
             keep = wanted()
             gone = [
                 diff_id
-                for diff_id in among
+                for diff_id in dict.fromkeys(among)  # a layer may be in an image twice
                 if diff_id in self._layers and diff_id not in keep and not self._holds[diff_id]
             ]
             if not gone:
                 return []
             self._records.write(*(Delete(KIND, diff_id) for diff_id in gone)).result()
             blobs = [self._layers.pop(diff_id).blob for diff_id in gone]
-            aside = [self._set_aside(diff_id) for diff_id in gone]
+            self._trash += [self._set_aside(diff_id) for diff_id in gone]
             for blob in blobs:
                 if all(layer.blob != blob for layer in self._layers.values()):
                     self._blobs.delete(blob)
-        for path in aside:
-            trees.remove(path)
         return gone
 
+    def clear(self) -> None:
+        """Remove the trees of collected layers from the disk. It takes a while: call it under no lock."""
+        while self._trash:
+            with contextlib.suppress(IndexError):  # somebody else takes the last one
+                trees.remove(self._trash.pop())
+
     def _set_aside(self, diff_id: str) -> Path:
-        """Free the name at once; the tree itself is removed outside the lock."""
+        """Free the name at once; the tree itself is removed by `clear`."""
         aside = self._layout.tmp / f"gone-{os.urandom(12).hex()}"
         with contextlib.suppress(FileNotFoundError):
             os.rename(self._layout.layers / digests.hexadecimal(diff_id), aside)
