@@ -125,7 +125,9 @@ def overlay(lowers: tuple[str, ...], upper: str, work: str, options: tuple[tuple
             os.close(descriptor)
 
 
-def overlay_by_names(lowers: tuple[str, ...], upper: str, work: str, target: str) -> None:
+def overlay_by_names(
+    lowers: tuple[str, ...], upper: str, work: str, target: str, options: tuple[tuple[str, str], ...] = ()
+) -> None:
     """Mount an overlay on `target` by mount(2), whose options must fit in a page.
 
     The layers are opened and named by their descriptors' numbers from inside /proc/self/fd, which are three or four
@@ -135,7 +137,8 @@ def overlay_by_names(lowers: tuple[str, ...], upper: str, work: str, target: str
     try:
         os.chdir("/proc/self/fd")
         layers = ":".join(str(descriptor) for descriptor in held[:-2])
-        mount("overlay", target, "overlay", 0, f"lowerdir={layers},upperdir={held[-2]},workdir={held[-1]}")
+        more = "".join(f",{key}={value}" for key, value in options)
+        mount("overlay", target, "overlay", 0, f"lowerdir={layers},upperdir={held[-2]},workdir={held[-1]}{more}")
     finally:
         os.chdir("/")
         for descriptor in held:

@@ -5,6 +5,7 @@ link of the image or of a shared volume leads outside, however it is swapped mea
 """
 
 import errno
+import errno
 import os
 import stat
 
@@ -41,9 +42,10 @@ class OverlayRoot(Step):
         try:
             stage.root = m.overlay(self.lowers, self.upper, self.work, self.options)
         except OSError as error:
-            if not str(error.filename or "").startswith("lowerdir+"):
+            # before 6.5 the overlay takes any option and refuses them all at once when the mount is made
+            if error.errno != errno.EINVAL:
                 raise
-            m.overlay_by_names(self.lowers, self.upper, self.work, self.at)
+            m.overlay_by_names(self.lowers, self.upper, self.work, self.at, self.options)
             stage.root = os.open(self.at, _DIRECTORY)
             return
         _attach(stage.root, self.at)
