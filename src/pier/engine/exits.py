@@ -59,9 +59,9 @@ class Exits:
     async def end(self, container: Container, exited: Exit) -> None:
         """Carry a container over its end. The caller holds the container's lock."""
         container.keeper = None
-        self._parts.events.publish("container", "die", container.id, container.attributes(exitCode=str(exited.code)))
         if exited.oom:
-            self._parts.events.publish("container", "oom", container.id, container.attributes())
+            self._parts.news.container(container, "oom")
+        self._parts.news.container(container, "die", exitCode=str(exited.code))
         await self._parts.offload.run(self._clean_up, container)
         point("exit-cleaned")
         self._tell_disconnected(container)
