@@ -65,11 +65,6 @@ class Keeper:
         """Send a signal to the container's init, or to the exec's process."""
         await self._ask({"do": "signal", "number": number})
 
-    async def start(self) -> None:
-        """Start what was launched with `wait`."""
-        answer = await self._ask({"do": "start"})
-        self.started_at = answer["started_at"]
-
     async def hello(self) -> None:
         """Learn who the keeper is (after `adopt`)."""
         answer = await self._ask({"do": "hello"})

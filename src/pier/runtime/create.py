@@ -34,9 +34,9 @@ def serve(channel: Socket, facts: Host, parent: str) -> NoReturn:
             stage = _stage(channel, request, descriptors, slot)
             _start(stage, request, facts)
     except Failure as failure:
-        _report(channel, failure.message)
+        _report(stage.channel if stage else channel, failure.message)
     except Exception as error:
-        _report(channel, f"{type(error).__name__}: {error}")
+        _report(stage.channel if stage else channel, f"{type(error).__name__}: {error}")
     finally:
         if stage:
             stage.await_creator_end()
@@ -58,6 +58,7 @@ def _stage(channel: Socket, request: sync.Message, descriptors: list[int], slot:
     stdio = [given.get(name, -1) for name in (sync.STDIN, sync.STDOUT, sync.STDERR)]
     stage = Stage(channel, stdio, given.get(sync.NETNS, -1), given.get(sync.SECCOMP, -1), tty=request["tty"])
     stage.pidfd = given.get(sync.PIDFD, -1)
+    stage.starter = given.get(sync.STARTER, -1)
     stage.inputs = given[sync.INPUTS]
     stage.slot = slot
     stage.size = tuple(request["size"]) if request.get("size") else None
@@ -67,8 +68,7 @@ def _stage(channel: Socket, request: sync.Message, descriptors: list[int], slot:
 def _start(stage: Stage, request: sync.Message, host_: Host) -> None:
     faults.point("creator-start")
     facts, config = sync.unpack_inputs(stage.inputs)
-    stage.wait = bool(facts.get("wait"))
-    circumstances = Given(facts, request["cgroup"], stage.netns >= 0, stage.seccomp >= 0, tied=True)
+    circumstances = Given(facts, request["cgroup"], stage.netns >= 0, stage.seccomp >= 0, tied=not facts.get("loose"))
     os.umask(0)
     if facts.get("exec"):
         become(plan_exec(cast("Process", config), circumstances, host_), stage)

@@ -6,6 +6,7 @@ The order is runc's: without no_new_privs a filter needs CAP_SYS_ADMIN and goes 
 import errno
 import os
 import signal
+import socket
 import stat
 from typing import NoReturn
 
@@ -172,11 +173,10 @@ class Execute(Step):
     def apply(self, stage: Stage) -> None:
         environment = dict(self.environment)
         program = find_program(self.arguments[0], environment.get(b"PATH", b""))
-        if self.tied:
-            process.set_parent_death_signal(signal.SIGKILL)
         stage.await_creator_end()
-        if stage.wait:
-            self._wait(stage)
+        process.set_parent_death_signal(signal.SIGKILL if self.tied else 0)
+        if stage.starter >= 0:
+            self._await_start(stage)
         fds.mark_close_on_exec(3)
         _default_signals()
         if self.late_filter:
@@ -186,11 +186,12 @@ class Execute(Step):
         except OSError as error:
             _die(stage, f"exec {os.fsdecode(program)}: {reason(error)}\n")
 
-    def _wait(self, stage: Stage) -> None:
-        """Say that all is ready, and wait for the word to start (the OCI command line's create and start)."""
+    def _await_start(self, stage: Stage) -> None:
+        """Say that all is ready, and wait for a connection, which then takes the channel's part (create and start)."""
         sync.send(stage.channel, {"at": "ready"})
-        if not stage.channel.recv(1):
-            os._exit(1)
+        stage.channel.close()
+        listener = socket.socket(fileno=stage.starter)
+        stage.channel = listener.accept()[0]
 
 
 def find_program(name: bytes, path: bytes) -> bytes:

@@ -25,6 +25,8 @@ from pier.runtime.state import Exit, write_exit
 from pier.runtime.streams import PATIENCE, Streams
 
 SOCKET = "keeper.sock"
+# The descriptors that are not the creator's.
+_OURS = ("attachment", "early", "held", sync.CONSOLE)
 # How long clients that are owed output hold the keeper after the end; they lose the rest then.
 _LINGER = 60.0
 
@@ -64,6 +66,7 @@ class Keeper:
         self._listener: Socket | None = None
         self._terminal = -1
         self._slave = -1
+        self._console = -1
         self._pidfd = -1
         self._started_at = 0
         self._created = False
@@ -77,7 +80,8 @@ class Keeper:
         given: list[tuple[str, int]] = list(zip(request["fds"], descriptors, strict=True))
         attachments = [descriptor for name, descriptor in given if name in ("attachment", "early")]
         self._held += [descriptor for name, descriptor in given if name == "held"]
-        for_creator = [(name, descriptor) for name, descriptor in given if name not in ("attachment", "early", "held")]
+        for_creator = [(name, descriptor) for name, descriptor in given if name not in _OURS]
+        self._console = next((descriptor for name, descriptor in given if name == sync.CONSOLE), -1)
         self._keep_filter(given)
         try:
             pipes = self._pipes(for_creator)
@@ -90,6 +94,9 @@ class Keeper:
         if failure is not None:
             self._fail(failure)
             return
+        if self._request["loose"]:
+            self._started("created" if self._created else "started")
+            return
         self._serve()
 
     def _keep_filter(self, given: list[tuple[str, int]]) -> None:
@@ -98,7 +105,7 @@ class Keeper:
 
     def _pipes(self, for_creator: list[tuple[str, int]]) -> dict[str, int]:
         """Pipes for a container without a terminal; its own ends are put beside the descriptors for the creator."""
-        if self._request["tty"]:
+        if self._request["tty"] or any(name == sync.STDOUT for name, _ in for_creator):
             return {}
         ours: dict[str, int] = {}
         if self._request["open_stdin"]:
@@ -163,7 +170,7 @@ class Keeper:
             if message["at"] == "failed":
                 failure = str(message["message"])
             elif message["at"] == "terminal":
-                self._terminal, self._slave = descriptors
+                self._take_terminal(descriptors)
             elif message["at"] == "process":
                 self._pid = message["pid"]
                 self._end_creator()
@@ -173,6 +180,16 @@ class Keeper:
             if self._created and self._pid != self._creator:
                 self._pidfd = pidfd_open(self._pid)
                 return None
+
+    def _take_terminal(self, descriptors: list[int]) -> None:
+        """Keep the terminal, or send it to the console socket of the OCI command line's caller, with its name."""
+        if self._console < 0:
+            self._terminal, self._slave = descriptors
+            return
+        console = socket.socket(fileno=self._console)
+        fds.send(console, b"/dev/console", descriptors[:1])
+        console.close()
+        fds.close_all(descriptors)
 
     def _end_creator(self) -> None:
         """The creator lent its memory to the process that goes on, and must not run again."""
@@ -184,18 +201,6 @@ class Keeper:
         self._started_at = time.time_ns()
         if self._pidfd < 0:
             self._pidfd = pidfd_open(self._pid)
-
-    def _start(self) -> sync.Message:
-        """The OCI command line's start: let the creator go on, and see what comes of it."""
-        if not self._created:
-            return {"error": "cannot start a container that is not in the created state"}
-        self._created = False
-        self._channel.send(b"!")
-        message, _ = sync.receive(self._channel)
-        if message is not None:
-            return {"error": str(message.get("message"))}
-        self._begun()
-        return {"started_at": self._started_at}
 
     def _started(self, word: str) -> None:
         message = {"at": word, "pid": self._pid, "started_at": self._started_at, "version": sync.VERSION}
@@ -237,7 +242,7 @@ class Keeper:
                 self._streams.open_terminal(self._terminal, stdin=self._request["open_stdin"])
             for descriptor, wants, early in self._waiting:
                 self._streams.attach(descriptor, wants, early)
-            self._started("created" if self._created else "started")
+            self._started("started")
         except OSError:
             pass  # the daemon is gone: the container runs, and a new daemon finds it
         self._first.setblocking(False)
@@ -335,8 +340,6 @@ class Keeper:
             if word == "signal":
                 signal.pidfd_send_signal(self._pidfd, int(message["number"]))
                 return {}, ()
-            if word == "start":
-                return self._start(), ()
             if word == "hello":
                 return self._hello(), (self._pidfd, *self._filter)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -352,7 +355,6 @@ class Keeper:
             "version": sync.VERSION,
             "pid": self._pid,
             "started_at": self._started_at,
-            "created": self._created,
             "seccomp_flags": self._request["seccomp_flags"],
             **known,
         }

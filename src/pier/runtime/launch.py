@@ -16,7 +16,7 @@ from pier.runtime import limits, slots, sync
 from pier.runtime.connection import Keeper, adopt
 from pier.runtime.failures import exec_failed, start_failed
 from pier.runtime.pool import CONTAINER, EXEC, Pool
-from pier.runtime.requests import Attachment, ExecRequest, LaunchRequest, LogTarget, OverlayRoot, PlainRoot
+from pier.runtime.requests import Attachment, ExecRequest, LaunchRequest, LogTarget, OverlayRoot, PlainRoot, Stdio
 from pier.runtime.seccomp import FilterCache
 from pier.runtime.state import Exit
 from pier.spec.errors import Conflict, InvalidParameter
@@ -104,6 +104,8 @@ class Launcher:
         given = [("inputs", inputs)]
         given += [("seccomp", filter_.descriptor)] if filter_ else []
         given += [("netns", request.netns_fd)] if request.netns_fd is not None else []
+        given += [("starter", request.starter_fd)] if request.starter_fd is not None else []
+        given += _streams(request.stdio)
         try:
             keeper = await self._send(CONTAINER, request, message, given)
         finally:
@@ -122,21 +124,28 @@ class Launcher:
             raise Conflict(f"container {container.id} is not running")
         descriptor, flags = container.seccomp or (-1, 0)
         facts: sync.Facts = {"exec": True, "directory": str(request.directory), "seccomp_flags": flags}
+        facts["loose"] = request.loose
         inputs = sync.pack_inputs(facts, request.process)
         message = _message(request, "exec", container.cgroup, stdin_once=True)
         pidfd = os.dup(container.pidfd)  # the container may end, and close its own, while a waiting pair is fetched
         given = [("inputs", inputs), ("pidfd", pidfd)]
-        given += [("seccomp", descriptor)] if container.seccomp else []
+        filter_ = os.dup(descriptor) if container.seccomp else -1
+        given += [("seccomp", filter_)] if container.seccomp else []
+        given += _streams(request.stdio)
         try:
             keeper = await self._send(EXEC, request, message, given)
         finally:
-            os.close(pidfd)
-            os.close(inputs)
+            fds.close_all((pidfd, inputs, filter_))
         answer = await _begun(keeper)
         if answer["at"] == "failed":
             keeper.give_up()
             raise exec_failed(answer["message"])
         return keeper
+
+    def filter_of(self, profile: dict[str, Any] | None) -> tuple[int, int] | None:
+        """The compiled filter of a profile as (descriptor, flags); the descriptor is the launcher's."""
+        filter_, _ = self._filter(msgspec.json.encode(profile) if profile else b"", b"")
+        return (filter_.descriptor, filter_.flags) if filter_ else None
 
     async def adopt(self, directory: Path) -> Keeper | None:
         """Reconnect to a keeper after a restart of the daemon; None when it is gone (its exit record tells then)."""
@@ -171,7 +180,7 @@ class Launcher:
             "device_program": program.hex(),
             "seccomp_flags": filter_.flags if filter_ else 0,
             "init_binary": request.init_binary or "",
-            "wait": request.wait,
+            "loose": request.loose,
         }
         if isinstance(request.root, OverlayRoot):
             facts["lowers"], facts["upper"] = list(request.root.lowers), request.root.upper
@@ -231,7 +240,17 @@ def _message(request: LaunchRequest | ExecRequest, kind: str, group: str, *, std
         "size": request.size,
         "seccomp_flags": 0,
         "attachments": [attachment.wants() for attachment in request.attachments],
+        "loose": request.loose,
     }
+
+
+def _streams(stdio: Stdio | None) -> list[tuple[str, int]]:
+    """The descriptors that the caller gives instead of pipes of the keeper's."""
+    if stdio is None:
+        return []
+    if stdio.console is not None:
+        return [("console", stdio.console)]
+    return [("stdin", stdio.stdin), ("stdout", stdio.stdout), ("stderr", stdio.stderr)]
 
 
 async def _begun(keeper: Keeper) -> sync.Message:

@@ -57,12 +57,23 @@ class Attachment:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Stdio:
+    """Descriptors that the program gets, past the keeper; `console` is a socket that the terminal is sent to."""
+
+    stdin: int = 0
+    stdout: int = 1
+    stderr: int = 2
+    console: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRequest:
     """One container's start. Descriptors stay the caller's; the keeper gets copies.
 
-    `wait` stops before the program's start until `Keeper.start`. `patience` in seconds is how long a client that takes
-    no output may hold up a container that has other clients.
+    For the OCI command line: a `loose` container has no keeper once it is made, it is its caller's; with `starter_fd`,
+    a listening socket, it waits for a connection before the program starts. `patience` in seconds is how long a client
+    that takes no output may hold up a container that has other clients.
     """
 
     id: str
@@ -80,7 +91,9 @@ class LaunchRequest:
     held: tuple[int, ...] = ()
     init_binary: str | None = None
     size: tuple[int, int] | None = None
-    wait: bool = False
+    loose: bool = False
+    starter_fd: int | None = None
+    stdio: Stdio | None = None
     patience: float = 10.0
 
 
@@ -97,3 +110,5 @@ class ExecRequest:
     detach: bool = False
     size: tuple[int, int] | None = None
     exit_path: Path | None = None
+    loose: bool = False
+    stdio: Stdio | None = None

@@ -29,7 +29,7 @@ class Stage:
         self.seccomp = seccomp
         self.tty = tty
         self.size: tuple[int, int] | None = None
-        self.wait = False
+        self.starter = -1
         self.slot = ""
         self.forked = False
         self.root = -1

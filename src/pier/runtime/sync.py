@@ -34,6 +34,7 @@ VERSION = 1
 LARGEST = 64 * 1024
 # The names of the descriptors that come with a request.
 INPUTS, SECCOMP, NETNS, PIDFD = "inputs", "seccomp", "netns", "pidfd"
+STARTER, CONSOLE = "starter", "console"
 STDIN, STDOUT, STDERR = "stdin", "stdout", "stderr"
 Message = dict[str, Any]
 Write = tuple[str, tuple[tuple[str, str], ...], bool]
@@ -56,7 +57,7 @@ class Facts(TypedDict, total=False):
     device_program: str
     seccomp_flags: int
     exec: bool
-    wait: bool
+    loose: bool
 
 
 class Broken(Exception):
