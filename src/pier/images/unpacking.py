@@ -13,6 +13,10 @@ from pier.images.tar_reader import TarReader
 from pier.images.unpack import Limits, Unpacker
 from pier.spec.errors import InvalidParameter, NoSpace, PierError, SystemFailure
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pier.images.streams import Tap
+
 Job = dict[str, object]
 Result = dict[str, object]
 
@@ -63,7 +67,7 @@ def _run(job: Job, *, stream: int, directory: int, notes: int, blob: int) -> Res
         peeked = Peeked(Tapped(peeked, keep.store))
     plain: Source = decompress(peeked)
     diff = Hasher()
-    taps = [diff.feed]
+    taps: list[Tap] = [diff.feed]
     if keep and codec not in (GZIP, ZSTD):
         keep.compress()
         taps.append(keep.store)
