@@ -11,7 +11,7 @@ from tests.support.images import CACHE
 
 PACKAGES = (
     "linux-image-cloud-amd64 initramfs-tools systemd systemd-sysv dbus udev kmod python3 python3-venv iproute2 nftables busybox-static "
-    "tini libseccomp2 ca-certificates procps util-linux tmux apparmor mmdebstrap"
+    "tini libseccomp2 libnftables1 ca-certificates procps util-linux tmux apparmor mmdebstrap"
 )
 
 # Runs once the machine is up: the project's disk is mounted where the project lies on the host, so that .venv works as it is.
