@@ -11,7 +11,7 @@ from pier.kernel import mount as m
 from pier.kernel import namespaces as ns
 from pier.kernel.cgroup import Layout
 from pier.runtime import filesystem as fs
-from pier.runtime import identity, isolation
+from pier.runtime import identity, isolation, masks
 from pier.runtime.config import Config, Process
 from pier.runtime.detach import DetachKeys
 from pier.runtime.failures import exec_failed, start_failed
@@ -46,7 +46,7 @@ def test_the_order_is_runcs() -> None:
     order = [kind for kind in kinds(steps.setup) if kind is not fs.DeviceNode]
     assert order.index(isolation.Fork) < order.index(isolation.NewNamespaces) < order.index(isolation.SlaveMounts)
     assert order.index(isolation.SlaveMounts) < order.index(fs.OverlayRoot) < order.index(fs.Filesystem)
-    assert order.index(fs.ReadOnly) < order.index(fs.Mask) < order.index(fs.PivotRoot)
+    assert order.index(masks.ReadOnly) < order.index(masks.Mask) < order.index(fs.PivotRoot)
     assert order[-3:] == [fs.PivotRoot, identity.Session, identity.Rlimit]
     assert kinds(steps.finish) == [
         identity.BoundingSet, identity.User, identity.CapabilitySets, identity.WorkingDirectory, identity.Execute,

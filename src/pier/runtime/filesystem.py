@@ -1,18 +1,18 @@
-"""The steps that make a container's file system: its root, mounts, devices, masks.
+"""The steps that make a container's file system: its root, mounts, devices; what is hidden is in `runtime/masks.py`.
 
 Every target is opened inside the new root by openat2(RESOLVE_IN_ROOT) and mounted on by descriptor, so that no symbolic
 link of the image or of a shared volume leads outside, however it is swapped meanwhile (CVE-2021-30465 and its kin).
 """
 
 import errno
-import errno
 import os
 import stat
 
 from pier.kernel import mount as m
 from pier.kernel import namespaces, openat2
+from pier.runtime.copy_up import copy_up
 from pier.runtime.options import MountOptions
-from pier.runtime.steps import Failure, Stage, Step, reason
+from pier.runtime.steps import Failure, Stage, Step
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _AT_FDCWD = -100
@@ -158,7 +158,7 @@ class Filesystem(Step):
             mount = m.mounted(self.filesystem, settings, self.options.set | self.options.set_tree)
             try:
                 if self.options.copy_up:
-                    _copy_up(target, mount)
+                    copy_up(target, mount)
                 m.move_mount(mount, target)
                 if self.options.propagation:
                     m.mount_setattr(mount, propagation=self.options.propagation)
@@ -230,56 +230,6 @@ class Links(Step):
             os.close(directory)
 
 
-class Mask(Step):
-    """Hide paths: a file behind the null device, a directory behind an empty, read-only tmpfs; absent ones are left."""
-
-    paths: tuple[str, ...]
-
-    def context(self) -> str:
-        return "can't mask path"
-
-    def apply(self, stage: Stage) -> None:
-        null = _null(stage)
-        empty = -1
-        try:
-            for path in self.paths:
-                target = _existing(stage, path)
-                if target < 0:
-                    continue
-                if stat.S_ISDIR(os.fstat(target).st_mode):
-                    if empty < 0:
-                        empty = m.mounted("tmpfs", (("source", "tmpfs"),), m.MOUNT_ATTR_RDONLY)
-                    _cover(empty, target)
-                else:
-                    _cover(null, target)
-        finally:
-            os.close(null)
-            if empty >= 0:
-                os.close(empty)
-
-
-class ReadOnly(Step):
-    """Make paths read-only: a read-only copy of the mount over itself; absent ones are left."""
-
-    paths: tuple[str, ...]
-
-    def context(self) -> str:
-        return "can't make path read-only"
-
-    def apply(self, stage: Stage) -> None:
-        for path in self.paths:
-            target = _existing(stage, path)
-            if target < 0:
-                continue
-            try:
-                copy = m.open_tree(target, recursive=True)
-                m.mount_setattr(copy, set_=m.MOUNT_ATTR_RDONLY, recursive=True)
-                m.move_mount(copy, target)
-                os.close(copy)
-            finally:
-                os.close(target)
-
-
 class WorkingDirectoryExists(Step):
     """Make the working directory, as Docker does, inside the root."""
 
@@ -339,77 +289,3 @@ def _target(stage: Stage, destination: str, *, directory: bool) -> int:
         os.close(target)
         raise Failure(f'"{destination}" cannot be mounted because it is inside /proc')
     return target
-
-
-def _existing(stage: Stage, path: str) -> int:
-    try:
-        return openat2.open_in_root(stage.root, path)
-    except (FileNotFoundError, NotADirectoryError):
-        return -1
-
-
-def _null(stage: Stage) -> int:
-    """A copy of the null device's mount, after a look that it is that device (CVE-2025-31133)."""
-    null = openat2.openat2(stage.root, "dev/null", os.O_PATH | os.O_NOFOLLOW)
-    try:
-        status = os.fstat(null)
-        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(1, 3):
-            raise Failure("can't mask path: /dev/null is not the null device")
-        return m.open_tree(null)
-    finally:
-        os.close(null)
-
-
-def _cover(mount: int, target: int) -> None:
-    copy = m.open_tree(mount)
-    try:
-        m.move_mount(copy, target)
-    finally:
-        os.close(copy)
-        os.close(target)
-
-
-def _copy_up(source: int, mount: int) -> None:
-    """Fill a tmpfs with what it is going to cover (podman's tmpcopyup); entries are copied without following links."""
-    directory = os.open(f"/proc/self/fd/{source}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    status = os.fstat(directory)
-    copy = os.open(f"/proc/self/fd/{mount}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fchown(copy, status.st_uid, status.st_gid)
-        os.fchmod(copy, stat.S_IMODE(status.st_mode))
-        _copy_entries(directory, copy)
-    finally:
-        os.close(directory)
-        os.close(copy)
-
-
-def _copy_entries(source: int, target: int) -> None:
-    for name in os.listdir(source):
-        status = os.stat(name, dir_fd=source, follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
-            os.mkdir(name, stat.S_IMODE(status.st_mode), dir_fd=target)
-            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
-            there = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=target)
-            _copy_entries(below, there)
-            os.close(below)
-            os.close(there)
-        elif stat.S_ISLNK(status.st_mode):
-            os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
-        elif stat.S_ISREG(status.st_mode):
-            _copy_file(source, target, name, stat.S_IMODE(status.st_mode))
-        else:
-            continue
-        os.chown(name, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
-
-
-def _copy_file(source: int, target: int, name: str, mode: int) -> None:
-    reader = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
-    writer = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=target)
-    try:
-        while os.sendfile(writer, reader, None, 1 << 20):
-            pass
-    except OSError as error:
-        raise Failure(f"error copying {name!r} into tmpfs: {reason(error)}") from error
-    finally:
-        os.close(reader)
-        os.close(writer)

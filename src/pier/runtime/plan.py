@@ -8,7 +8,7 @@ from pier.kernel import namespaces as ns
 from pier.kernel import rlimits
 from pier.kernel.cgroup import Layout
 from pier.runtime import filesystem as fs
-from pier.runtime import identity, isolation
+from pier.runtime import identity, isolation, masks
 from pier.runtime.cgroup_view import CgroupView
 from pier.runtime.config import Config, Device, Linux, Mount, Process
 from pier.runtime.options import parse_options
@@ -144,7 +144,10 @@ def _setup(config: Config, mounts: list[Mount], given: Given, host: Host) -> tup
     if domainname := config.get("domainname"):
         steps.append(isolation.Domainname(domainname))
     steps += [isolation.Sysctl(key, value) for key, value in sorted((linux.get("sysctl") or {}).items())]
-    steps += [fs.ReadOnly(tuple(linux.get("readonlyPaths") or ())), fs.Mask(tuple(linux.get("maskedPaths") or ()))]
+    steps += [
+        masks.ReadOnly(tuple(linux.get("readonlyPaths") or ())),
+        masks.Mask(tuple(linux.get("maskedPaths") or ())),
+    ]
     propagation = parse_options([linux["rootfsPropagation"]] if linux.get("rootfsPropagation") else [])
     readonly = bool(config.get("root", {}).get("readonly"))
     steps.append(fs.PivotRoot(readonly, propagation.propagation, propagation.propagation_tree))
