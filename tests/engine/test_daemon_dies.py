@@ -1,5 +1,6 @@
 """A daemon that is killed, and the one that comes after it: containers, output, exit codes and policies go on."""
 
+import functools
 import os
 import signal
 from collections.abc import Callable
@@ -33,6 +34,10 @@ def state(engine: Engine, name: str) -> Any:
 
 def logs(engine: Engine, name: str) -> bytes:
     return bytes(engine.api("GET", f"/containers/{name}/logs?stdout=1&stderr=1").ok())
+
+
+def started_after(engine: Engine, name: str, moment: str) -> bool:
+    return str(state(engine, name)["StartedAt"]) > moment
 
 
 def gone(pid: int) -> bool:
@@ -79,15 +84,18 @@ def test_policies_and_autoremove_are_carried_out_by_the_next_daemon(make_pierd: 
     run(engine, "stopped", "sleep", "100000", RestartPolicy={"Name": "unless-stopped"})
     engine.api("POST", "/containers/stopped/kill").ok()
     engine.api("POST", "/containers/stopped/wait").ok()
-    pids = {name: state(engine, name)["Pid"] for name in names}
+    before = {name: state(engine, name) for name in names}
+    pids = {name: told["Pid"] for name, told in before.items()}
     engine.kill()
     for pid in pids.values():
         Path(f"/proc/{pid}/root/go").touch()
     wait_until(lambda: all(map(gone, pids.values())), "all containers end")
     engine.start()
     wait_until(lambda: engine.api("GET", "/containers/removed/json").status == 404, "AutoRemove is carried out")
-    back = ("always", "unless", "failure")
-    wait_until(lambda: all(state(engine, name)["Pid"] not in (0, pids[name]) for name in back), "policies are followed")
+    for name in ("always", "unless", "failure"):
+        # /go is still there, so that they end again and again: what counts is that they were started anew
+        again = functools.partial(started_after, engine, name, before[name]["StartedAt"])
+        wait_until(again, f"the policy of {name} is followed")
     assert state(engine, "never")["ExitCode"] == 3
     assert state(engine, "stopped")["Status"] == "exited"
 
