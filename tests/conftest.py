@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.fixtures import (
+    bash_tar,
     busybox_tar,
     debian_tar,
     dockerd,
@@ -22,6 +23,7 @@ from tests.support.fixtures import (
 )
 
 __all__ = [
+    "bash_tar",
     "busybox_tar",
     "debian_tar",
     "dockerd",

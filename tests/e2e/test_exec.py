@@ -11,7 +11,9 @@ pytestmark = [pytest.mark.root, pytest.mark.docker_cli, pytest.mark.peer]
 
 @pytest.fixture(scope="module")
 def running(engine: Engine) -> Iterator[str]:
-    engine.docker("run", "-d", "--name", "host-of-execs", "-e", "FROM_RUN=1", "-w", "/tmp", "busybox", "sleep", "100000").ok()
+    engine.docker(
+        "run", "-d", "--name", "host-of-execs", "-e", "FROM_RUN=1", "-w", "/tmp", "busybox", "sleep", "100000"
+    ).ok()
     yield "host-of-execs"
     engine.docker("rm", "-f", "host-of-execs").ok()
 
@@ -37,7 +39,8 @@ def test_streams_are_apart_and_input_arrives(engine: Engine, running: str) -> No
 
 def test_user_and_privileges(engine: Engine, running: str) -> None:
     assert engine.docker("exec", "-u", "daemon", running, "id", "-u").ok() == "1"
-    assert engine.docker("exec", "-u", "1000", running, "grep", "CapEff", "/proc/self/status").ok() == "CapEff:\t0000000000000000"
+    effective = engine.docker("exec", "-u", "1000", running, "grep", "CapEff", "/proc/self/status").ok()
+    assert effective == "CapEff:\t0000000000000000"
     assert engine.docker("exec", running, "grep", "CapInh", "/proc/self/status").ok() == "CapInh:\t0000000000000000"
 
 
@@ -53,7 +56,8 @@ def test_a_stopped_container_refuses(engine: Engine) -> None:
     result = engine.docker("exec", "not-running", "true")
     engine.docker("rm", "not-running").ok()
     assert result.code == 1
-    assert f"Container {container} is not running" in result.stderr or "container not-running is not running" in result.stderr
+    assert "not running" in result.stderr
+    assert container in result.stderr or "not-running is" in result.stderr
 
 
 def test_detached_it_runs_on(engine: Engine, running: str) -> None:
@@ -62,7 +66,9 @@ def test_detached_it_runs_on(engine: Engine, running: str) -> None:
 
 
 def test_inspect_tells_pid_and_code(engine: Engine, running: str) -> None:
-    created = engine.api("POST", f"/containers/{running}/exec", {"Cmd": ["sh", "-c", "exit 3"], "AttachStdout": True}).ok()["Id"]
+    created = engine.api(
+        "POST", f"/containers/{running}/exec", {"Cmd": ["sh", "-c", "exit 3"], "AttachStdout": True}
+    ).ok()["Id"]
     before = engine.api("GET", f"/exec/{created}/json").ok()
     assert (before["Running"], before["ExitCode"], before["ProcessConfig"]["entrypoint"]) == (False, None, "sh")
     engine.api("POST", f"/exec/{created}/start", {"Detach": False, "Tty": False}).ok()

@@ -1,7 +1,8 @@
-"""The life of a container by the docker command line: create, start, stop, kill, restart, rename, remove, list, inspect."""
+"""The life of a container by the docker command line: create, start, stop, kill, restart, rename, remove, list."""
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,12 +12,12 @@ pytestmark = [pytest.mark.root, pytest.mark.docker_cli, pytest.mark.peer]
 
 
 @pytest.fixture
-def sleeper(engine: Engine, request: pytest.FixtureRequest) -> str:
+def sleeper(engine: Engine, request: pytest.FixtureRequest) -> Iterator[str]:
     """A running container that ends on SIGTERM; removed after the test."""
     name = "sleeper-" + re.sub(r"[^a-z]+", "-", request.node.originalname)
     engine.docker("run", "-d", "--name", name, "--init", "busybox", "sleep", "100000").ok()
-    request.addfinalizer(lambda: engine.api("DELETE", f"/containers/{name}?force=1&v=1"))
-    return name
+    yield name
+    engine.api("DELETE", f"/containers/{name}?force=1&v=1")
 
 
 def status(engine: Engine, name: str) -> str:
@@ -115,9 +116,9 @@ def test_rm_flag_removes_the_container_with_anonymous_volumes(engine: Engine) ->
 
 def test_inspect_tells_what_was_asked_for(engine: Engine) -> None:
     engine.docker(
-        "create", "--name", "asked", "-e", "A=1", "-l", "k=v", "-w", "/tmp", "-m", "64m", "--cpus", "0.5", "--pids-limit", "50",
-        "-p", "127.0.0.1:0:80/tcp", "--restart", "on-failure:3", "-v", "vol-asked:/data:ro", "--network", "bridge", "busybox",
-        "echo", "x",
+        "create", "--name", "asked", "-e", "A=1", "-l", "k=v", "-w", "/tmp", "-m", "64m", "--cpus", "0.5",
+        "--pids-limit", "50", "-p", "127.0.0.1:0:80/tcp", "--restart", "on-failure:3", "-v", "vol-asked:/data:ro",
+        "--network", "bridge", "busybox", "echo", "x",
     ).ok()  # fmt: skip
     told = engine.api("GET", "/containers/asked/json").ok()
     engine.docker("rm", "-v", "asked").ok()
@@ -127,7 +128,8 @@ def test_inspect_tells_what_was_asked_for(engine: Engine) -> None:
     assert "A=1" in config["Env"]
     assert (host["Memory"], host["NanoCpus"], host["PidsLimit"]) == (64 << 20, 500_000_000, 50)
     assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
-    assert [(mount["Name"], mount["Destination"], mount["RW"]) for mount in told["Mounts"]] == [("vol-asked", "/data", False)]
+    mounts = [(mount["Name"], mount["Destination"], mount["RW"]) for mount in told["Mounts"]]
+    assert mounts == [("vol-asked", "/data", False)]
     assert told["State"]["Status"] == "created"
 
 
@@ -146,7 +148,7 @@ def test_events_tell_the_life(engine: Engine) -> None:
         "events", "--since", since, "--until", until, "--filter", "container=eventful", "--format", "{{.Action}}"
     ).ok()
     actions = [action for action in listed.split() if action in ("create", "attach", "start", "die", "destroy")]
-    assert sorted(actions, key=actions.index)[0] == "create"
+    assert actions[0] == "create"
     assert {"create", "attach", "start", "die"} <= set(actions)
 
 

@@ -1,4 +1,4 @@
-"""Limits that are really enforced: memory with its OOM report, processes, CPU, and what is below the minimum. The same on dockerd."""
+"""Limits that are really enforced: memory with its OOM report, processes, CPU, minima. The same on dockerd."""
 
 import pytest
 
@@ -35,8 +35,8 @@ def test_the_number_of_processes_is_limited(engine: Engine) -> None:
 
 
 def test_cpu_time_is_limited(engine: Engine) -> None:
-    # The same loop of work, seen by its own CPU time against the clock: half a core at most.
-    script = "timeout 2 sh -c 'while :; do :; done'; cat /proc/uptime >/dev/null; awk '{print $14+$15+$16+$17}' /proc/1/stat"
+    # The same loop of work, seen by its own CPU time against the clock: a fifth of a core.
+    script = "timeout 2 sh -c 'while :; do :; done'; awk '{print $14+$15+$16+$17}' /proc/1/stat"
     ticks = int(engine.docker("run", "--rm", "--cpus", "0.2", "busybox", "sh", "-c", script).ok().split()[-1])
     assert ticks < 2 * 100 * 0.2 * 1.8, f"{ticks} ticks of CPU in two seconds at 0.2 cores"
 

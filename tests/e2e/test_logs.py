@@ -25,7 +25,9 @@ def test_streams_come_back_apart(engine: Engine, spoken: str) -> None:
     assert result.stderr == "oops\n"
 
 
-@pytest.mark.parametrize(("tail", "expected"), [("0", []), ("1", ["open"]), ("3", ["line 10", "oops", "open"]), ("all", None)])
+@pytest.mark.parametrize(
+    ("tail", "expected"), [("0", []), ("1", ["open"]), ("3", ["line 10", "oops", "open"]), ("all", None)]
+)
 def test_tail(engine: Engine, spoken: str, tail: str, expected: list[str] | None) -> None:
     result = engine.docker("logs", "--tail", tail, spoken)
     lines = [*result.stdout.splitlines(), *result.stderr.splitlines()]
@@ -44,7 +46,9 @@ def test_since_and_until_the_line_times(engine: Engine, spoken: str) -> None:
 
 
 def test_follow_ends_with_the_container(engine: Engine) -> None:
-    engine.docker("run", "-d", "--name", "chatty", "busybox", "sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.2; done").ok()
+    engine.docker(
+        "run", "-d", "--name", "chatty", "busybox", "sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.2; done"
+    ).ok()
     assert engine.docker("logs", "-f", "chatty").ok() == "1\n2\n3"
     engine.docker("rm", "chatty").ok()
 

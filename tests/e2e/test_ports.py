@@ -1,4 +1,4 @@
-"""Published ports and the default bridge, from the host and from other containers. The same on dockerd where it says so."""
+"""Published ports and the default bridge, from the host and from other containers."""
 
 import re
 import socket
@@ -103,7 +103,8 @@ def test_network_none_has_only_loopback(engine: Engine) -> None:
 
 @pytest.mark.peer
 def test_network_host_shares_the_hosts_links_and_name(engine: Engine) -> None:
-    seen = engine.docker("run", "--rm", "--network", "host", "busybox", "sh", "-c", "hostname; ls /sys/class/net").ok().splitlines()
+    look = ("sh", "-c", "hostname; ls /sys/class/net")
+    seen = engine.docker("run", "--rm", "--network", "host", "busybox", *look).ok().splitlines()
     assert seen[0] == socket.gethostname()
     assert {name for _, name in socket.if_nameindex() if name in ("lo", "eth0")} <= set(seen[1:])
 

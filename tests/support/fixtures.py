@@ -31,6 +31,12 @@ def busybox_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def bash_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Debian with bash, made of this host's own files (about 10 MB)."""
+    return images.make_bash(tmp_path_factory.mktemp("bash") / "bash.tar")
+
+
+@pytest.fixture(scope="session")
 def debian_tar() -> Path:
     """A Debian 12 root file system (about 130 MB), made from Debian's packages once per machine."""
     return images.make_debian()

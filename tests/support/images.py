@@ -54,3 +54,67 @@ def _entry(name: str, mode: int, *, kind: bytes = tarfile.REGTYPE, size: int = 0
     entry = tarfile.TarInfo(name)
     entry.mode, entry.type, entry.size, entry.linkname = mode, kind, size, link
     return entry
+
+
+# What a person types in a shell, and what the tests look with.
+PROGRAMS = (
+    "bash",
+    "cat",
+    "hostname",
+    "id",
+    "ls",
+    "mkdir",
+    "ps",
+    "rm",
+    "sleep",
+    "stat",
+    "stty",
+    "touch",
+    "tty",
+    "uname",
+)
+
+
+def make_bash(target: Path) -> Path:
+    """Write a tar of a small Debian: bash and some programs of this host with their libraries.
+
+    It stands for debian and ubuntu where a real one would have to be downloaded first.
+    """
+    files = {
+        f"usr/bin/{name}": Path(found).resolve() for name in PROGRAMS if (found := shutil.which(name, path="/usr/bin"))
+    }
+    listed = subprocess.run(["ldd", *map(str, files.values())], capture_output=True, text=True, check=False).stdout
+    for word in set(listed.split()):
+        if word.startswith(("/lib", "/usr/lib")) and not word.endswith(":"):
+            files[word.lstrip("/") if word.startswith("/usr") else f"usr{word}"] = Path(word).resolve()
+    texts = {
+        "etc/passwd": "root:x:0:0:root:/root:/bin/bash\n",
+        "etc/group": "root:x:0:\n",
+        "etc/bash.bashrc": "PS1='\\u@\\h:\\w\\$ '\n",
+        "etc/os-release": Path("/etc/os-release").read_text(),
+    }
+    with tarfile.open(target, "w") as archive:
+        for name in (
+            "etc",
+            "home",
+            "proc",
+            "root",
+            "sys",
+            "dev",
+            "tmp",
+            "usr",
+            "usr/bin",
+            "usr/lib",
+            "usr/lib64",
+            "var",
+        ):
+            archive.addfile(_entry(name, 0o755, kind=tarfile.DIRTYPE))
+        for name in ("bin", "lib", "lib64"):
+            archive.addfile(_entry(name, 0o777, kind=tarfile.SYMTYPE, link=f"usr/{name}"))
+        archive.addfile(_entry("usr/bin/sh", 0o777, kind=tarfile.SYMTYPE, link="bash"))
+        for name, source in sorted(files.items()):
+            content = source.read_bytes()
+            archive.addfile(_entry(name, 0o755, size=len(content)), io.BytesIO(content))
+        for name, text in texts.items():
+            archive.addfile(_entry(name, 0o644, size=len(text.encode())), io.BytesIO(text.encode()))
+    return target
