@@ -25,6 +25,7 @@ from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.signals import KILL
 from pier.engine.streams import STDOUT, finish, frame, send_all
+from pier.runtime.faults import point
 from pier.runtime.launch import Attachment, ExecRequest, Keeper
 from pier.spec.containers import ExecConfig, ExecStart
 from pier.spec.errors import Conflict, InvalidParameter, NotFound, PierError, StartFailed
@@ -141,6 +142,7 @@ class Execs:
         except PierError as error:
             self._failed(exec_, error.code if isinstance(error, StartFailed) and error.code != 125 else 126)
             raise
+        point("exec-started")
         exec_.pid = exec_.keeper.pid
         exec_.keeper.on_detach = lambda _, why: self._tell(exec_, "exec_detach") if why == "keys" else None
         self._parts.spawn(self._follow(exec_, exec_.keeper))

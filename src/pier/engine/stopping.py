@@ -10,6 +10,7 @@ from pier.engine.exits import Exits
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.signals import KILL, parse_signal, stop_signal
+from pier.runtime.faults import point
 from pier.spec.errors import Conflict, NotModified, PierError, SystemFailure
 
 # How long a killed container may take to be gone: the kernel may have to write out its memory first.
@@ -49,6 +50,7 @@ class Stopping:
             timeout = self._parts.settings.stop_timeout if config.StopTimeout is None else config.StopTimeout
         gone = container.wait_for("not-running")
         await self._send(container, number or stop_signal(config.StopSignal), stops=True)
+        point("stop-signalled")
         if not await _within(gone, timeout if timeout >= 0 else None):
             await self.force(container)
         await gone

@@ -17,6 +17,7 @@ from pier.images.index import KIND, TAG, Index, familiar, key
 from pier.images.layers import Layer, Layers
 from pier.images.removal import Removal
 from pier.images.repair import repair
+from pier.kernel.faults import point
 from pier.spec import digests, image_config, references
 from pier.spec.errors import InvalidParameter, NotFound
 from pier.spec.image_config import ImageConfig
@@ -87,6 +88,7 @@ class Images:
             if self.layers.get(diff_id) is None:
                 raise NotFound(f"layer {diff_id} does not exist")
         image_id = digests.of(raw)
+        point("image-layers")
         with self.lock:
             known = self._index.images.get(image_id)
             record = ImageRecord(image_id, raw, manifest or (known.manifest if known else ""), parent, time.time_ns())

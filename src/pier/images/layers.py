@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from pier.kernel.faults import point
 from pier.spec import digests
 from pier.spec.errors import PierError, SystemFailure
 from pier.store import trees
@@ -121,6 +122,7 @@ class Layers:
             target = self._layout.layers / digests.hexadecimal(layer.diff_id)
             trees.remove(target)  # a tree without a record is what a crash left
             os.rename(workspace.path, target)
+            point("layer-renamed")
             layer = msgspec.structs.replace(layer, boot=self._boot)
             self._records.write(Put(KIND, layer.diff_id, msgspec.json.encode(layer))).result()
             self._layers[layer.diff_id] = layer

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pier.kernel.faults import point
 from pier.spec import digests
 from pier.spec.errors import Conflict, InvalidParameter, NoSpace, NotFound
 from pier.store.layout import Layout
@@ -181,6 +182,7 @@ class BlobWriter:
             raise InvalidParameter(f"filesystem layer verification failed for digest {self._digest}")
         with _room(self._partial):
             os.fsync(self.fd)
+            point("blob-synced")
             os.rename(self._partial, self._target)
             _sync_directory(self._target.parent)
 
