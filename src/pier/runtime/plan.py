@@ -190,6 +190,8 @@ def _mounts(mounts: list[Mount], linux: Linux, given: Given, host: Host) -> tupl
             sources.append(view.sources())
             attached.append(view)
         else:
+            if kind != "proc":  # nothing else may stand in procfs's place, nor hide its files (CVE-2025-52881)
+                _check_target(destination)
             attached.append(fs.Filesystem(kind, source, destination, options))
     return sources, attached
 
