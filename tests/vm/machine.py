@@ -52,10 +52,9 @@ def project_disk(directory: Path, suites: list[str]) -> Path:
             shutil.copy(source, tree / name)
     (tree / "README.md").write_text("")
     (tree / ".vm").mkdir()
+    variables = "PIER_VM=1 PIER_ALONE=1 HOME=/root LANG=C.UTF-8"
     options = "-p no:cacheprovider -m 'not peer and not slow' --timeout=1200 --color=no --durations=5"
-    (tree / ".vm" / "run").write_text(
-        f"export PIER_VM=1 PIER_ALONE=1 HOME=/root LANG=C.UTF-8\n.venv/bin/python -m pytest {options} {' '.join(suites)}\n"
-    )
+    (tree / ".vm" / "run").write_text(f"export {variables}\n.venv/bin/python -m pytest {options} {' '.join(suites)}\n")
     disk = directory / "project.ext4"
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", str(tree), str(disk), "2G"], check=True)
     shutil.rmtree(tree)
