@@ -48,7 +48,7 @@ def run(
     )
 
 
-def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 15, interval: float = 0.02) -> None:
+def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 45, interval: float = 0.02) -> None:
     """Ask until `condition` holds: for things that the kernel or another program ends in its own time."""
     deadline = monotonic() + seconds
     while not condition():

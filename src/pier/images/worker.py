@@ -26,7 +26,10 @@ def main() -> None:
     os.umask(0)
     job = json.loads(sys.argv[2])
     result = unpacking.run(job, stream=_STREAM, directory=_DIRECTORY, notes=_NOTES, blob=_BLOB)
-    os.write(_RESULT, json.dumps(result).encode("ascii"))
+    try:
+        os.write(_RESULT, json.dumps(result).encode("ascii"))
+    except BrokenPipeError:
+        return  # the daemon has died meanwhile: the next one clears away what was made
 
 
 if __name__ == "__main__":
