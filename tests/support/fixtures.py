@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.support import host, images
+from tests.support import debian, host, images
 from tests.support.dockerd import Dockerd
 from tests.support.engines import Engine
 from tests.support.pierd import Pierd
@@ -37,9 +37,9 @@ def bash_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def debian_tar() -> Path:
-    """A Debian 12 root file system (about 130 MB), made from Debian's packages once per machine."""
-    return images.make_debian()
+def debian_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Debian root file system (about 55 MB) of this host's own packages."""
+    return debian.make_debian(tmp_path_factory.mktemp("debian") / "debian.tar")
 
 
 @pytest.fixture(scope="session")

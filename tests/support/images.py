@@ -1,4 +1,4 @@
-"""Root file systems for tests as tar archives: busybox in a blink, Debian once per machine from Debian's packages."""
+"""Small root file systems for tests as tar archives; `debian.py` makes a whole one."""
 
 import io
 import os
@@ -33,20 +33,6 @@ def make_busybox(target: Path) -> Path:
             ("etc/group", "root:x:0:\ndaemon:x:1:\ntape:x:26:daemon\nnogroup:x:65534:\n"),
         ):
             archive.addfile(_entry(name, 0o644, size=len(text)), io.BytesIO(text.encode()))
-    return target
-
-
-def make_debian() -> Path:
-    """Give the path of a Debian 12 root file system, made by mmdebstrap from apt's mirror, and kept."""
-    target = CACHE / "debian-bookworm-2.tar"
-    if not target.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(f".{os.getpid()}")
-        subprocess.run(
-            ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", "--quiet", "bookworm", str(partial)],
-            check=True, capture_output=True, timeout=600, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        partial.rename(target)
     return target
 
 
