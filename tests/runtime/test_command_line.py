@@ -93,8 +93,6 @@ def test_failures_are_told_in_runcs_words_and_leave_nothing(line: Line) -> None:
     expected = r"unable to start container process: exec: \"nosuch\": executable file not found in $PATH"
     assert expected in line("create", "one", code=1)
     assert json.loads(line("list", "--format", "json")) == []
-    line.write(config("true") | {"hooks": {"startContainer": [{"path": "/bin/true"}]}})
-    assert "startContainer hooks are not supported" in line("create", "one", code=1)
 
 
 def test_the_terminal_is_sent_to_the_console_socket(line: Line, tmp_path: Path) -> None:

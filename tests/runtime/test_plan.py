@@ -15,8 +15,9 @@ from pier.runtime import identity, isolation, masks
 from pier.runtime.config import Config, Process
 from pier.runtime.detach import DetachKeys
 from pier.runtime.failures import exec_failed, start_failed
+from pier.runtime.namespace_plan import Given, Host
 from pier.runtime.options import parse_options
-from pier.runtime.plan import Given, Host, InitPlan, plan, plan_exec
+from pier.runtime.plan import InitPlan, plan, plan_exec
 from pier.runtime.steps import Failure, Step
 from tests.runtime.bundles import bind, config
 

@@ -45,12 +45,6 @@ def _is_bind(mount: Message) -> bool:
 def _refuse(config: Message) -> None:
     """What would change what the container may do must not be passed over."""
     linux = config.get("linux") or {}
-    hooks = config.get("hooks") or {}
-    for name in ("createContainer", "startContainer"):
-        if hooks.get(name):
-            raise NotSupported(f"{name} hooks are not supported by this runtime")
-    if any(namespace["type"] == "user" and not namespace.get("path") for namespace in linux.get("namespaces") or []):
-        raise NotSupported("user namespaces are not supported by this runtime")
     if linux.get("intelRdt"):
         raise NotSupported("intelRdt is not supported by this runtime")
 

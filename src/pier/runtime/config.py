@@ -93,10 +93,37 @@ class Root(TypedDict, total=False):
     readonly: bool
 
 
+class IdMapping(TypedDict):
+    """A range of a user namespace's map."""
+
+    containerID: int
+    hostID: int
+    size: int
+
+
+class TimeOffset(TypedDict, total=False):
+    """An offset of a clock."""
+
+    secs: int
+    nanosecs: int
+
+
+class Hook(TypedDict, total=False):
+    """A program of the caller's."""
+
+    path: str
+    args: list[str]
+    env: list[str]
+    timeout: int
+
+
 class Linux(TypedDict, total=False):
     """The platform's part."""
 
     namespaces: list[Namespace]
+    uidMappings: list[IdMapping]
+    gidMappings: list[IdMapping]
+    timeOffsets: dict[str, TimeOffset]
     devices: list[Device]
     maskedPaths: list[str]
     readonlyPaths: list[str]

@@ -28,6 +28,7 @@ class Keeper:
         self.seccomp: tuple[int, int] | None = None
         self._owns_filter = False
         self.on_detach: Callable[[int, str], None] | None = None
+        self.before_pivot: Callable[[int], str] | None = None
         self.directory: Path | None = None
         self.exit_path: Path | None = None
         self._connection = connection
@@ -138,6 +139,9 @@ class Keeper:
             answer = self._answers.get(message["n"])
             if answer and not answer.done():
                 answer.set_result(message)
+        elif word == "hooks":
+            failed = self.before_pivot(message["pid"]) if self.before_pivot else ""
+            self.send({"failed": failed})
         elif word in ("started", "created", "failed"):
             self.pid, self.started_at = message.get("pid", 0), message.get("started_at", 0)
             if not self._begun.done():

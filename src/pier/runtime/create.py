@@ -13,7 +13,8 @@ from pier.kernel.fds import Socket
 from pier.runtime import slots, sync
 from pier.runtime.config import Config, Process
 from pier.runtime.init import become
-from pier.runtime.plan import Given, Host, plan, plan_exec
+from pier.runtime.namespace_plan import Given, Host
+from pier.runtime.plan import plan, plan_exec
 from pier.runtime.steps import Failure, Stage
 
 
@@ -54,12 +55,14 @@ def _slot(facts: Host, parent: str) -> str:
 
 
 def _stage(channel: Socket, request: sync.Message, descriptors: list[int], slot: str) -> Stage:
-    given = dict(zip(request["fds"], descriptors, strict=True))
+    named = list(zip(request["fds"], descriptors, strict=True))
+    given = dict(named)
     stdio = [given.get(name, -1) for name in (sync.STDIN, sync.STDOUT, sync.STDERR)]
     stage = Stage(channel, stdio, given.get(sync.NETNS, -1), given.get(sync.SECCOMP, -1), tty=request["tty"])
     stage.pidfd = given.get(sync.PIDFD, -1)
     stage.starter = given.get(sync.STARTER, -1)
     stage.inputs = given[sync.INPUTS]
+    stage.preserved = [descriptor for name, descriptor in named if name == sync.PRESERVED]
     stage.slot = slot
     stage.size = tuple(request["size"]) if request.get("size") else None
     return stage

@@ -4,6 +4,7 @@ The order is runc's: without no_new_privs a filter needs CAP_SYS_ADMIN and goes 
 """
 
 import errno
+import fcntl
 import os
 import signal
 import socket
@@ -12,9 +13,11 @@ from typing import NoReturn
 
 from pier.kernel import capabilities, fds, openat2, process, pty, rlimits, seccomp
 from pier.kernel import mount as m
+from pier.kernel.libc import syscall
 from pier.runtime import sync
 from pier.runtime.steps import Failure, Stage, Step, reason
 
+_JOIN_SESSION_KEYRING = 1
 _SIGNALS = [number for number in range(1, 65) if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33)]
 
 
@@ -41,6 +44,22 @@ class Terminal(Step):
             fds.close_all((copy, target))
 
 
+class SessionKeyring(Step):
+    """Join a session keyring of the container's own, so that the caller's keys stay the caller's."""
+
+    name: str
+
+    def context(self) -> str:
+        return "unable to join session keyring"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        try:
+            syscall("keyctl", _JOIN_SESSION_KEYRING, self.name.encode() + b"\0", 0, 0, 0)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:  # a kernel without keys has none to hide
+                raise
+
+
 class Session(Step):
     """Start a session with the terminal or the pipes as descriptors 0, 1 and 2, owned by the container's user."""
 
@@ -58,7 +77,14 @@ class Session(Step):
         for number in range(3):
             status = os.fstat(number)
             if status.st_uid != self.uid and not (stat.S_ISCHR(status.st_mode) and status.st_rdev == os.makedev(1, 3)):
-                os.fchown(number, self.uid, -1)
+                self._give(number)
+
+    def _give(self, number: int) -> None:
+        try:
+            os.fchown(number, self.uid, -1)
+        except OSError as error:  # as runc: of a read-only mount, or of nobody whom this user namespace knows
+            if error.errno not in (errno.EROFS, errno.EPERM, errno.EINVAL):
+                raise
 
 
 class Rlimit(Step):
@@ -140,8 +166,9 @@ class CapabilitySets(Step):
     def apply(self, stage: Stage) -> None:  # noqa: ARG002
         process.set_keep_capabilities(keep=False)
         capabilities.set_capabilities(self.effective, self.permitted, self.inheritable)
-        if self.ambient:
-            capabilities.set_ambient(self.ambient)
+        # the kernel refuses the others; runc's own `spec` asks for them
+        if ambient := self.ambient & self.permitted & self.inheritable:
+            capabilities.set_ambient(ambient)
 
 
 class WorkingDirectory(Step):
@@ -169,6 +196,7 @@ class Execute(Step):
     environment: tuple[tuple[bytes, bytes], ...]
     late_filter: SeccompFilter | None
     tied: bool
+    hooks: tuple[Step, ...] = ()
 
     def apply(self, stage: Stage) -> None:
         environment = dict(self.environment)
@@ -177,7 +205,11 @@ class Execute(Step):
         process.set_parent_death_signal(signal.SIGKILL if self.tied else 0)
         if stage.starter >= 0:
             self._await_start(stage)
+        for hooks in self.hooks:
+            hooks.apply(stage)
         fds.mark_close_on_exec(3)
+        if stage.preserved:
+            _preserve(stage)
         _default_signals()
         if self.late_filter:
             self.late_filter.apply(stage)
@@ -192,6 +224,19 @@ class Execute(Step):
         stage.channel.close()
         listener = socket.socket(fileno=stage.starter)
         stage.channel = listener.accept()[0]
+
+
+def _preserve(stage: Stage) -> None:
+    """Put the caller's descriptors at 3 and above, and out of the way what is there."""
+    first = 3 + len(stage.preserved)
+    free = fcntl.fcntl(stage.channel.fileno(), fcntl.F_DUPFD_CLOEXEC, first)
+    stage.channel.close()
+    stage.channel = fds.Socket(fileno=free)
+    if stage.seccomp >= 0:
+        stage.seccomp = fcntl.fcntl(stage.seccomp, fcntl.F_DUPFD_CLOEXEC, first)
+    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, first) for descriptor in stage.preserved]
+    for number, descriptor in enumerate(moved, 3):
+        os.dup2(descriptor, number, inheritable=True)
 
 
 def find_program(name: bytes, path: bytes) -> bytes:

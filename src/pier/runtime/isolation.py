@@ -1,5 +1,6 @@
 """The steps that set a process apart: control group, namespaces, host name, kernel parameters."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -64,6 +65,19 @@ class EnterCgroup(Step):
         cgroup.enter(slots.v1_only(self.layout), self.path)
 
 
+class EnterUnified(Step):
+    """Move into the v2 group by hand: who has joined a user namespace may not be born there."""
+
+    path: str
+    layout: Layout
+
+    def context(self) -> str:
+        return "unable to apply cgroup configuration"
+
+    def apply(self, stage: Stage) -> None:  # noqa: ARG002
+        cgroup.enter(slots.v2_only(self.layout), self.path)
+
+
 class WriteSelf(Step):
     """Write a file of this process in the host's procfs; programs that it becomes keep the value."""
 
@@ -120,10 +134,6 @@ class NewNamespaces(Step):
 
     def apply(self, stage: Stage) -> None:  # noqa: ARG002
         namespaces.unshare(self.flags)
-        if self.flags & namespaces.CLONE_NEWTIME:  # unshare(2) moves only children into it
-            descriptor = os.open("/proc/self/ns/time_for_children", os.O_RDONLY | os.O_CLOEXEC)
-            namespaces.setns(descriptor, namespaces.CLONE_NEWTIME)
-            os.close(descriptor)
         if self.flags & namespaces.CLONE_NEWNET:
             _loopback_up()
 
@@ -136,6 +146,8 @@ class Fork(Step):
 
     flags: int
     group: str
+    uid_map: str = ""
+    gid_map: str = ""
 
     def context(self) -> str:
         return "error starting the container's first process"
@@ -145,10 +157,15 @@ class Fork(Step):
         _, process = namespaces.clone_sharing(self.flags, directory)
         # Here runs only the child: the creator stands still for ever.
         set_parent_death_signal(signal.SIGKILL)
-        sync.send(stage.channel, {"at": "process", "pid": process})
+        told: sync.Message = {"at": "process", "pid": process}
+        if self.uid_map:
+            told.update(uid_map=self.uid_map, gid_map=self.gid_map)
+        sync.send(stage.channel, told)
         stage.forked = True
         if directory >= 0:
             os.close(directory)
+        if self.uid_map:
+            stage.await_creator_end()  # the keeper has written the maps then
 
 
 class JoinPids(Step):
@@ -173,11 +190,27 @@ class JoinContainer(Step):
         return "error joining the container's namespaces"
 
     def apply(self, stage: Stage) -> None:
+        if self.flags & namespaces.CLONE_NEWTIME:
+            stage.await_creator_end()  # the kernel lets nobody in who shares his memory
         try:
-            namespaces.setns(stage.pidfd, self.flags)
+            namespaces.setns(stage.pidfd, self.flags | namespaces.CLONE_NEWUSER)
         except ProcessLookupError:
             raise Failure("cannot exec in a stopped container") from None
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            namespaces.setns(stage.pidfd, self.flags)  # nobody may enter the user namespace that he is in
+        else:
+            become_root()
         os.close(stage.pidfd)
+
+
+def become_root() -> None:
+    """Become the root of the user namespace just entered, with the capabilities that entering gave."""
+    os.setgroups(())
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    set_parent_death_signal(signal.SIGKILL)  # a change of credentials has forgotten it
 
 
 class SlaveMounts(Step):

@@ -17,7 +17,7 @@ from pier.kernel import faults, fds, pty
 from pier.kernel.cgroup import Layout
 from pier.kernel.fds import Socket
 from pier.kernel.process import Title, exit_code, pidfd_open, set_name
-from pier.runtime import slots, sync
+from pier.runtime import hooks, slots, sync, user_namespaces
 from pier.runtime.cgroups import ContainerCgroup
 from pier.runtime.logfile import LogFile
 from pier.runtime.loop import IN, Loop
@@ -173,8 +173,11 @@ class Keeper:
                 self._take_terminal(descriptors)
             elif message["at"] == "process":
                 self._pid = message["pid"]
+                user_namespaces.write_maps(self._pid, message)
                 self._end_creator()
                 self._channel.send(b"!")
+            elif message["at"] == "hooks":
+                failure = hooks.relay(self._first, self._channel, self._pid)
             elif message["at"] == "ready":
                 self._created = True
             if self._created and self._pid != self._creator:

@@ -125,6 +125,8 @@ class Launcher:
         descriptor, flags = container.seccomp or (-1, 0)
         facts: sync.Facts = {"exec": True, "directory": str(request.directory), "seccomp_flags": flags}
         facts["loose"] = request.loose
+        facts["keyring"] = f"_ses.{container.id}"
+        facts["time"] = _has_own_clocks(container.pid)
         inputs = sync.pack_inputs(facts, request.process)
         message = _message(request, "exec", container.cgroup, stdin_once=True)
         pidfd = os.dup(container.pidfd)  # the container may end, and close its own, while a waiting pair is fetched
@@ -181,6 +183,9 @@ class Launcher:
             "seccomp_flags": filter_.flags if filter_ else 0,
             "init_binary": request.init_binary or "",
             "loose": request.loose,
+            "hooks": request.before_pivot is not None,
+            "state": request.state or {},
+            "keyring": f"_ses.{request.id}" if request.new_keyring else "",
         }
         if isinstance(request.root, OverlayRoot):
             facts["lowers"], facts["upper"] = list(request.root.lowers), request.root.upper
@@ -206,6 +211,7 @@ class Launcher:
             while True:
                 keeper = Keeper(await self._pool.acquire(kind), request.id, message["cgroup"], tty=request.tty)
                 keeper.directory, keeper.exit_path = request.directory, request.exit_path
+                keeper.before_pivot = request.before_pivot if isinstance(request, LaunchRequest) else None
                 try:
                     for start in range(0, len(held), _HELD_PER_MESSAGE):
                         keeper.send({"do": "hold"}, held[start : start + _HELD_PER_MESSAGE])
@@ -216,6 +222,13 @@ class Launcher:
                 return keeper
         finally:
             fds.close_all(early)
+
+
+def _has_own_clocks(pid: int) -> bool:
+    try:
+        return os.stat(f"/proc/{pid}/ns/time").st_ino != os.stat("/proc/self/ns/time").st_ino
+    except OSError:
+        return False  # it has ended, as the start itself will say, or the kernel has no time namespaces
 
 
 def _parse(config: bytes) -> _Config:
@@ -248,9 +261,10 @@ def _streams(stdio: Stdio | None) -> list[tuple[str, int]]:
     """The descriptors that the caller gives instead of pipes of the keeper's."""
     if stdio is None:
         return []
+    preserved = [("preserved", descriptor) for descriptor in stdio.preserved]
     if stdio.console is not None:
-        return [("console", stdio.console)]
-    return [("stdin", stdio.stdin), ("stdout", stdio.stdout), ("stderr", stdio.stderr)]
+        return [("console", stdio.console), *preserved]
+    return [("stdin", stdio.stdin), ("stdout", stdio.stdout), ("stderr", stdio.stderr), *preserved]
 
 
 async def _begun(keeper: Keeper) -> sync.Message:

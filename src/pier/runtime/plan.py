@@ -8,22 +8,14 @@ from pier.kernel import namespaces as ns
 from pier.kernel import rlimits
 from pier.kernel.cgroup import Layout
 from pier.runtime import filesystem as fs
-from pier.runtime import identity, isolation, masks
+from pier.runtime import hooks, identity, isolation, masks, user_namespaces
 from pier.runtime.cgroup_view import CgroupView
 from pier.runtime.config import Config, Device, Linux, Mount, Process
+from pier.runtime.namespace_plan import Apart, Given, Host, decide, fork
 from pier.runtime.options import parse_options
 from pier.runtime.steps import Failure, Step
 from pier.runtime.sync import Facts
 
-_FLAGS = {
-    "mount": ns.CLONE_NEWNS,
-    "network": ns.CLONE_NEWNET,
-    "ipc": ns.CLONE_NEWIPC,
-    "uts": ns.CLONE_NEWUTS,
-    "cgroup": ns.CLONE_NEWCGROUP,
-    "time": ns.CLONE_NEWTIME,
-    "pid": ns.CLONE_NEWPID,
-}
 _DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
 _DEVICE_KINDS = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}
 _LINKS = (
@@ -37,23 +29,6 @@ _INIT = "/sbin/docker-init"
 _EXEC_NAMESPACES = ns.CLONE_NEWNS | ns.CLONE_NEWNET | ns.CLONE_NEWIPC | ns.CLONE_NEWUTS | ns.CLONE_NEWCGROUP
 
 
-class Host(NamedTuple):
-    """What the plan must know about the host."""
-
-    last_capability: int
-    layout: Layout
-
-
-class Given(NamedTuple):
-    """What came with the request beside the document."""
-
-    facts: Facts
-    cgroup: str
-    netns: bool
-    seccomp: bool
-    tied: bool
-
-
 class InitPlan(NamedTuple):
     """The steps in order. Failures of `setup` are runc's «error during container init»."""
 
@@ -64,30 +39,31 @@ class InitPlan(NamedTuple):
 
 def plan(config: Config, given: Given, host: Host) -> InitPlan:
     """The steps of a container's start. Raises Failure for what cannot be."""
-    process = config["process"]
+    process, linux = config["process"], config.get("linux", {})
     mounts = _with_init(config.get("mounts", []), given.facts)
     arguments = [_INIT, "--", *process["args"]] if given.facts.get("init_binary") else process["args"]
+    apart = decide(linux, given, host)
+    before = _before(process, given, host)
+    if apart.user:  # raising a limit takes a capability of the host's
+        before += tuple(_rlimits(process))
     return InitPlan(
-        before=_before(process, given, host),
-        setup=_setup(config, mounts, given, host),
-        finish=_finish(process, arguments, given, host),
+        before=before,
+        setup=_setup(config, mounts, given, apart, host),
+        finish=_finish(process, arguments, given, host, _hooks(config, given, "startContainer", "created")),
     )
 
 
 def plan_exec(process: Process, given: Given, host: Host) -> InitPlan:
     """The steps of one more process in a running container."""
     before: list[Step] = [isolation.EnterCgroup(given.cgroup, host.layout)] if given.cgroup else []
-    before += [*_attributes(process), isolation.JoinPids(), _fork(given, host, 0)]
-    setup: list[Step] = [isolation.JoinContainer(_EXEC_NAMESPACES)]
+    before += [*_attributes(process), isolation.JoinPids(), fork(given, host, 0)]
+    setup: list[Step] = [
+        isolation.JoinContainer(_EXEC_NAMESPACES | (ns.CLONE_NEWTIME if given.facts.get("time") else 0))
+    ]
     if process.get("terminal"):
         setup.append(identity.Terminal(console=False))
-    setup += _streams(process)
+    setup += [*_keyring(given), *_streams(process)]
     return InitPlan(tuple(before), tuple(setup), _finish(process, process["args"], given, host))
-
-
-def _fork(given: Given, host: Host, flags: int) -> Step:
-    unified = host.layout.unified
-    return isolation.Fork(flags, unified + given.cgroup if unified and given.cgroup else "")
 
 
 def _before(process: Process, given: Given, host: Host) -> tuple[Step, ...]:
@@ -111,38 +87,22 @@ def _attributes(process: Process) -> list[Step]:
     return steps
 
 
-def _namespaces(linux: Linux, given: Given, host: Host) -> list[Step]:
-    """Joined namespaces; then the fork, since a PID namespace takes only children; then the new ones in one call."""
-    joined: list[Step] = [isolation.JoinNetwork()] if given.netns else []
-    flags = 0
-    for namespace in linux.get("namespaces", []):
-        kind, path = namespace["type"], namespace.get("path")
-        if kind not in _FLAGS:
-            raise Failure(f'namespace "{kind}" is not supported by this runtime')
-        if kind == "network" and given.netns:
-            continue
-        if path:
-            joined.append(isolation.JoinNamespace(path, _FLAGS[kind]))
-        else:
-            flags |= _FLAGS[kind]
-    new = flags & ~ns.CLONE_NEWPID | ns.CLONE_NEWNS
-    return [*joined, _fork(given, host, flags & ns.CLONE_NEWPID), isolation.NewNamespaces(new)]
-
-
-def _setup(config: Config, mounts: list[Mount], given: Given, host: Host) -> tuple[Step, ...]:
+def _setup(config: Config, mounts: list[Mount], given: Given, apart: Apart, host: Host) -> tuple[Step, ...]:
     process, linux = config["process"], config.get("linux", {})
     sources, attached = _mounts(mounts, linux, given, host)
-    steps = [*sources, *_namespaces(linux, given, host), isolation.SlaveMounts(), _root(config, given.facts), *attached]
-    if not any(_is_hosts_dev(mount) for mount in mounts):
-        steps += [*_devices(linux.get("devices", [])), fs.Links(_LINKS)]
+    nodes = [] if any(_is_hosts_dev(mount) for mount in mounts) else _devices(linux.get("devices", []))
+    root = _root(config, given.facts)
+    if apart.user:
+        sources += [user_namespaces.DeviceSource(node.path) for node in nodes]
+        steps = [*apart.steps, isolation.SlaveMounts(), *sources, root, user_namespaces.BecomeRoot(), *attached]
+        steps += [user_namespaces.BoundDevice(node.path) for node in nodes]
+    else:
+        steps = [*sources, *apart.steps, isolation.SlaveMounts(), root, *attached, *nodes]
+    if nodes:
+        steps.append(fs.Links(_LINKS))
     if process.get("terminal"):
         steps.append(identity.Terminal(console=True))
-    if (cwd := process.get("cwd", "/")) != "/":
-        steps.append(fs.WorkingDirectoryExists(cwd))
-    if hostname := config.get("hostname"):
-        steps.append(isolation.Hostname(hostname))
-    if domainname := config.get("domainname"):
-        steps.append(isolation.Domainname(domainname))
+    steps += _names(config)
     steps += [isolation.Sysctl(key, value) for key, value in sorted((linux.get("sysctl") or {}).items())]
     steps += [
         masks.ReadOnly(tuple(linux.get("readonlyPaths") or ())),
@@ -150,8 +110,34 @@ def _setup(config: Config, mounts: list[Mount], given: Given, host: Host) -> tup
     ]
     propagation = parse_options([linux["rootfsPropagation"]] if linux.get("rootfsPropagation") else [])
     readonly = bool(config.get("root", {}).get("readonly"))
+    if given.facts.get("hooks"):
+        steps.append(hooks.AwaitHooks())
+    steps += _hooks(config, given, "createContainer", "creating")
     steps.append(fs.PivotRoot(readonly, propagation.propagation, propagation.propagation_tree))
-    return (*steps, *_streams(process), *_rlimits(process))
+    limits = [] if apart.user else _rlimits(process)
+    return (*steps, *_keyring(given), *_streams(process), *limits)
+
+
+def _names(config: Config) -> list[Step]:
+    steps: list[Step] = []
+    if (cwd := config["process"].get("cwd", "/")) != "/":
+        steps.append(fs.WorkingDirectoryExists(cwd))
+    if hostname := config.get("hostname"):
+        steps.append(isolation.Hostname(hostname))
+    if domainname := config.get("domainname"):
+        steps.append(isolation.Domainname(domainname))
+    return steps
+
+
+def _hooks(config: Config, given: Given, point: str, status: str) -> tuple[Step, ...]:
+    """The hooks of a point that the first process runs itself."""
+    found = tuple((config.get("hooks") or {}).get(point) or ())
+    return (hooks.RunHooks(found, {**given.facts.get("state", {}), "status": status}),) if found else ()
+
+
+def _keyring(given: Given) -> tuple[Step, ...]:
+    name = given.facts.get("keyring")
+    return (identity.SessionKeyring(name),) if name else ()
 
 
 def _is_hosts_dev(mount: Mount) -> bool:
@@ -207,8 +193,8 @@ def _check_target(destination: str) -> None:
         raise Failure(f'"{destination}" cannot be mounted because it is inside /proc')
 
 
-def _devices(devices: list[Device]) -> list[Step]:
-    steps: list[Step] = [
+def _devices(devices: list[Device]) -> list[fs.DeviceNode]:
+    steps = [
         fs.DeviceNode(f"/dev/{name}", stat.S_IFCHR | 0o666, _device(major, minor), 0, 0)
         for name, major, minor in _DEVICES
     ]
@@ -240,7 +226,9 @@ def _streams(process: Process) -> list[Step]:
     return [identity.Session((process.get("user") or {}).get("uid", 0))]
 
 
-def _finish(process: Process, arguments: list[str], given: Given, host: Host) -> tuple[Step, ...]:
+def _finish(
+    process: Process, arguments: list[str], given: Given, host: Host, last: tuple[Step, ...] = ()
+) -> tuple[Step, ...]:
     user = process.get("user") or {}
     locked = bool(process.get("noNewPrivileges"))
     sets = process.get("capabilities")
@@ -257,14 +245,16 @@ def _finish(process: Process, arguments: list[str], given: Given, host: Host) ->
         steps.append(identity.CapabilitySets(effective, permitted, inheritable, ambient))
     steps.append(identity.WorkingDirectory(process.get("cwd") or "/"))
     filter_ = identity.SeccompFilter(given.facts.get("seccomp_flags", 0)) if given.seccomp and locked else None
-    steps.append(_execute(process, arguments, filter_, tied=given.tied))
+    steps.append(_execute(process, arguments, (filter_, last), tied=given.tied))
     return tuple(steps)
 
 
-def _execute(process: Process, arguments: list[str], filter_: identity.SeccompFilter | None, *, tied: bool) -> Step:
+def _execute(
+    process: Process, arguments: list[str], late: tuple[identity.SeccompFilter | None, tuple[Step, ...]], *, tied: bool
+) -> Step:
     pairs = [_bytes(entry).partition(b"=") for entry in process.get("env") or []]
     environment = tuple((name, value) for name, sign, value in pairs if sign and name)
-    return identity.Execute(tuple(_bytes(argument) for argument in arguments), environment, filter_, tied)
+    return identity.Execute(tuple(_bytes(argument) for argument in arguments), environment, late[0], tied, late[1])
 
 
 def _bytes(text: str) -> bytes:

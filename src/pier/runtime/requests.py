@@ -1,7 +1,9 @@
 """What the engine asks of the runtime."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Stdio:
     stdout: int = 1
     stderr: int = 2
     console: int | None = None
+    preserved: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,8 @@ class LaunchRequest:
 
     For the OCI command line: a `loose` container has no keeper once it is made, it is its caller's; with `starter_fd`,
     a listening socket, it waits for a connection before the program starts. `patience` in seconds is how long a client
-    that takes no output may hold up a container that has other clients.
+    that takes no output may hold up a container that has other clients. `before_pivot` runs the caller's hooks with the
+    first process's number and says what failed, or ""; `state` is what hooks that run inside are given.
     """
 
     id: str
@@ -94,6 +98,9 @@ class LaunchRequest:
     loose: bool = False
     starter_fd: int | None = None
     stdio: Stdio | None = None
+    before_pivot: Callable[[int], str] | None = None
+    state: dict[str, Any] | None = None
+    new_keyring: bool = True
     patience: float = 10.0
 
 

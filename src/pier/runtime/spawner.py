@@ -18,7 +18,7 @@ from pier.kernel import faults, fds, namespaces, process
 from pier.kernel import mount as m
 from pier.kernel.fds import Socket
 from pier.runtime import create, keeper, slots, sync, warm
-from pier.runtime.plan import Host
+from pier.runtime.namespace_plan import Host
 
 
 def enter_read_only_tree(channel: int) -> None:

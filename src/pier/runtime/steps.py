@@ -8,6 +8,7 @@ import os
 import signal
 
 from pier.kernel.fds import Socket
+from pier.runtime import sync
 from pier.runtime.record import Record
 
 
@@ -30,14 +31,20 @@ class Stage:
         self.tty = tty
         self.size: tuple[int, int] | None = None
         self.starter = -1
+        self.preserved: list[int] = []
         self.slot = ""
         self.forked = False
         self.root = -1
         self.procfs = -1
         self.sources: dict[int, int] = {}
         self.trees: dict[str, int] = {}
+        self.devices: dict[str, int] = {}
         self.pidfd = -1
         self.inputs = -1
+
+    def tell(self, message: sync.Message) -> None:
+        """Say something to the keeper."""
+        sync.send(self.channel, message)
 
     def await_creator_end(self) -> None:
         """Wait for the keeper's word that the creator, whose memory this process uses, is dead.

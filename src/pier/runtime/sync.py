@@ -8,6 +8,10 @@
       │                             │◀────────────────────────────┤ (tty only)
       │                             │  process {pid}              │
       │                             │◀────────────────────────────┤ (when init is another process than the creator)
+      │          hooks {pid}        │  hooks {} and wait          │
+      │◀────────────────────────────┤◀────────────────────────────┤ (when the caller has hooks to run before pivot_root)
+      │  {} or {failed: message}    │                             │
+      ├────────────────────────────▶├────────────────────────────▶│
       │                             │  failed {message}           │
       │        failed {message}     │◀────────────────────────────┤ or the end of the socket: execve has happened
       │◀────────────────────────────┤
@@ -34,7 +38,7 @@ VERSION = 1
 LARGEST = 64 * 1024
 # The names of the descriptors that come with a request.
 INPUTS, SECCOMP, NETNS, PIDFD = "inputs", "seccomp", "netns", "pidfd"
-STARTER, CONSOLE = "starter", "console"
+STARTER, CONSOLE, PRESERVED = "starter", "console", "preserved"
 STDIN, STDOUT, STDERR = "stdin", "stdout", "stderr"
 Message = dict[str, Any]
 Write = tuple[str, tuple[tuple[str, str], ...], bool]
@@ -58,6 +62,10 @@ class Facts(TypedDict, total=False):
     seccomp_flags: int
     exec: bool
     loose: bool
+    hooks: bool
+    state: Message
+    keyring: str
+    time: bool
 
 
 class Broken(Exception):

@@ -12,7 +12,8 @@ from pier.runtime import sync
 from pier.runtime.config import Config
 from pier.runtime.logfile import LogFile
 from pier.runtime.loop import Loop
-from pier.runtime.plan import Given, Host, plan, plan_exec
+from pier.runtime.namespace_plan import Given, Host
+from pier.runtime.plan import plan, plan_exec
 from pier.runtime.streams import Streams
 
 _ROUNDS = 40
