@@ -1,4 +1,4 @@
-"""The root file system of the virtual machine: Debian 12 with its cloud kernel and systemd, made by mmdebstrap, kept."""
+"""The root file system of the virtual machine: Debian 12 with its cloud kernel and systemd, by mmdebstrap, kept."""
 
 import hashlib
 import shutil
@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.support.images import CACHE
 
 PACKAGES = (
-    "linux-image-cloud-amd64 initramfs-tools systemd systemd-sysv dbus udev kmod python3 python3-venv iproute2 nftables "
-    "busybox-static tini libseccomp2 ca-certificates procps util-linux tmux apparmor mmdebstrap"
+    "linux-image-cloud-amd64 initramfs-tools systemd systemd-sysv dbus udev kmod python3 python3-venv iproute2 "
+    "nftables busybox-static tini libseccomp2 ca-certificates procps util-linux tmux apparmor mmdebstrap"
 )
 
 # Runs once the machine is up: the project's disk is mounted where the project lies on the host, for .venv to work.
