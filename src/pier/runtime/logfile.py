@@ -10,6 +10,8 @@ import time
 
 # Docker cuts a line at this length into entries without a newline.
 LONGEST_LINE = 16 * 1024
+# Entries that a full disk refused wait up to so many bytes; the oldest go first.
+LATE = 1 << 20
 _CUT = re.compile(rb"[^\n]{%d}|[^\n]*\n|[^\n]+\Z" % LONGEST_LINE)
 _CONTROL = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f]")
 _NOT_CONTROL = bytes(range(32, 256)) + b"\n\r"
@@ -84,6 +86,8 @@ class LogFile:
     def __init__(self, path: str, max_size: int, max_file: int) -> None:
         self._path, self._max_size, self._max_file = path, max_size, max(max_file, 1)
         self._rest = {b"stdout": b"", b"stderr": b""}
+        self._late = b""
+        self._descriptor = -1
         self._open(0)
 
     def _open(self, flags: int) -> None:
@@ -102,36 +106,57 @@ class LogFile:
 
     def close(self) -> None:
         """Write unfinished lines, and close. Raises OSError."""
+        rests = [(stream, rest) for stream, rest in self._rest.items() if rest]
         try:
-            for stream, rest in self._rest.items():
-                if rest:
-                    self._append(entries(rest, stream, timestamp(time.time_ns())))
+            if self._late or rests:
+                self._append(b"".join(entries(rest, stream, timestamp(time.time_ns())) for stream, rest in rests))
         finally:
-            os.close(self._descriptor)
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
 
     def _append(self, text: bytes) -> None:
+        """Write entries after those that are late; what a full disk refuses is late from now on."""
+        text, self._late = self._late + text, b""
+        if self._descriptor < 0:
+            self._keep(text)
+            self._open(0)
+            text, self._late = self._late, b""
         while self._max_size and self._size + len(text) > self._max_size:
             room = self._max_size - self._size
             cut = text.rfind(b"\n", 0, max(room, 0)) + 1
             if not cut and not self._size:
                 cut = text.find(b"\n") + 1  # an entry longer than a file gets a file of its own
-            self._put(text[:cut])
+            self._put(text, cut)
             text = text[cut:]
             if not text:
                 return
+            self._keep(text)  # in case that the next file cannot be opened
             self._rotate()
-        self._put(text)
+            text, self._late = self._late, b""
+        self._put(text, len(text))
 
-    def _put(self, text: bytes) -> None:
-        left = memoryview(text)
-        while left:
-            done = os.write(self._descriptor, left)
-            self._size += done
-            left = left[done:]
+    def _put(self, text: bytes, end: int) -> None:
+        """Write `text` up to `end`. An entry that was cut in its middle is taken back, or it would spoil the next."""
+        start, done = self._size, 0
+        try:
+            while done < end:
+                done += os.write(self._descriptor, memoryview(text)[done:end])
+        except OSError:
+            done = text.rfind(b"\n", 0, done) + 1
+            os.ftruncate(self._descriptor, start + done)
+            self._keep(text[done:])
+            raise
+        finally:
+            self._size = start + done
+
+    def _keep(self, text: bytes) -> None:
+        """Note entries for later, whole ones, the newest when there are too many."""
+        self._late = text if len(text) <= LATE else text[text.find(b"\n", len(text) - LATE) + 1 :]
 
     def _rotate(self) -> None:
         """Shift log.1 to log.2 and so on; the oldest is dropped. A log of one file starts again from nothing."""
         os.close(self._descriptor)
+        self._descriptor = -1
         for number in range(self._max_file - 1, 0, -1):
             older = f"{self._path}.{number - 1}" if number > 1 else self._path
             try:
