@@ -9,7 +9,7 @@ CYCLES ?= 1000
 export TESTS PAIRS ONLY CYCLES
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test test-vm lint format bench soak crash check install uninstall lock clean
+.PHONY: help setup setup-test run test test-slow test-vm lint format bench soak crash check install uninstall lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -27,6 +27,9 @@ run: setup ## start pierd if none answers, make a base image and run a Debian co
 
 test: setup-test ## run the tests (TESTS="tests/store -k lock" to choose)
 	@$(SUDO) scripts/test.sh $(TESTS)
+
+test-slow: setup-test ## run the tests that take long: every point of death, many kills, many examples
+	@$(SUDO) scripts/test.sh -m slow $(TESTS)
 
 test-vm: setup-test ## run the runtime suites in a virtual machine with systemd and cgroup v2
 	@$(SUDO) scripts/packages.sh vm
