@@ -24,12 +24,16 @@ class Mask(Step):
                 target = _existing(stage, path)
                 if target < 0:
                     continue
-                if stat.S_ISDIR(os.fstat(target).st_mode):
-                    if empty < 0:
+                try:
+                    if not stat.S_ISDIR(os.fstat(target).st_mode):
+                        _cover(null, target)
+                    elif empty < 0:
                         empty = m.mounted("tmpfs", (("source", "tmpfs"),), m.MOUNT_ATTR_RDONLY)
-                    _cover(empty, target)
-                else:
-                    _cover(null, target)
+                        m.move_mount(empty, target)
+                    else:
+                        _cover(empty, target)
+                finally:
+                    os.close(target)
         finally:
             os.close(null)
             if empty >= 0:
@@ -66,21 +70,19 @@ def _existing(stage: Stage, path: str) -> int:
 
 
 def _null(stage: Stage) -> int:
-    """A copy of the null device's mount, after a look that it is that device (CVE-2025-31133)."""
+    """The null device's place, after a look that it is that device (CVE-2025-31133)."""
     null = openat2.openat2(stage.root, "dev/null", os.O_PATH | os.O_NOFOLLOW)
-    try:
-        status = os.fstat(null)
-        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(1, 3):
-            raise Failure("can't mask path: /dev/null is not the null device")
-        return m.open_tree(null)
-    finally:
+    status = os.fstat(null)
+    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(1, 3):
         os.close(null)
+        raise Failure("can't mask path: /dev/null is not the null device")
+    return null
 
 
-def _cover(mount: int, target: int) -> None:
-    copy = m.open_tree(mount)
+def _cover(place: int, target: int) -> None:
+    """Mount a copy of what is at `place` over `target`. The place is attached: only Linux 6.15 copies detached mounts."""
+    copy = m.open_tree(place)
     try:
         m.move_mount(copy, target)
     finally:
         os.close(copy)
-        os.close(target)
