@@ -94,7 +94,7 @@ def test_input_ends_with_a_half_close_and_output_goes_on(pair: tuple[socket.sock
     server = threading.Thread(target=serve)
     server.start()
     Stream(Taken(pair[0], b"", ""), stdin=True, tty=True, descriptors=ends.descriptors).run()
-    server.join(10)
+    server.join(60)
     assert ends.shown() == b"QUESTION"
 
 
@@ -109,7 +109,7 @@ def test_much_in_both_directions_does_not_lock(pair: tuple[socket.socket, socket
         thread.start()
     Stream(Taken(pair[0], b"", ""), stdin=True, tty=True, descriptors=ends.descriptors).run()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(ends.shown()) == LARGE
 
 

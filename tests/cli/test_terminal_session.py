@@ -17,7 +17,7 @@ from tests.cli.program import PIER, environment, pier
 from tests.support.pierd import Pierd
 
 pytestmark = pytest.mark.root
-SECONDS = 30
+SECONDS = 60
 
 
 class Session:

@@ -63,14 +63,14 @@ class FakeDaemon:
     def close(self) -> None:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
-        self.threads[0].join(5)
+        self.threads[0].join(60)
         for connection in self.connections:
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue
         for thread in self.threads[1:]:
-            thread.join(5)
+            thread.join(60)
         for connection in self.connections:
             connection.close()
 

@@ -121,7 +121,7 @@ def test_an_interrupt_ends_the_daemon_with_clients_connected(make_pierd: Callabl
             client.connect(daemon.socket)
         watching.sendall(b"GET /events HTTP/1.1\r\nHost: d\r\n\r\n")
         assert watching.recv(4096).startswith(b"HTTP/1.1 200 OK")
-        assert daemon.stop(signal.SIGINT, seconds=8) == 0
+        assert daemon.stop(signal.SIGINT, seconds=30) == 0
         assert watching.recv(4096) == b""
     daemon.start()
 
@@ -181,7 +181,7 @@ def test_systemd_passes_the_socket_and_is_told_when_it_is_served(make_pierd: Cal
         assert notify.recv(100) == b"READY=1"
         daemon.process.send_signal(signal.SIGTERM)
         assert notify.recv(100) == b"STOPPING=1"
-        assert daemon.process.wait(20) == 0
+        assert daemon.process.wait(60) == 0
         daemon.process = None
     assert Path(daemon.socket).exists(), "a passed socket's file is systemd's"
 

@@ -14,7 +14,7 @@ def test_a_watch_tells_of_new_files_and_of_writes(tmp_path: Path) -> None:
         news.watch(bytes(tmp_path), IN_CREATE | IN_MODIFY)
         assert select.select([news], [], [], 0)[0] == []
         (tmp_path / "file").write_text("x")
-        assert select.select([news], [], [], 5)[0] == [news]
+        assert select.select([news], [], [], 60)[0] == [news]
         news.drain()
         assert select.select([news], [], [], 0)[0] == []
     news.close()

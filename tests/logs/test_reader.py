@@ -161,7 +161,7 @@ def next_block(reader: LogReader) -> bytes:
     """Wait as the daemon waits: on the descriptor."""
     while not (block := reader.read()):
         assert block is not None
-        assert select.select([reader.fileno()], [], [], 5)[0], "no news of the log"
+        assert select.select([reader.fileno()], [], [], 60)[0], "no news of the log"
     return block
 
 

@@ -26,7 +26,7 @@ _APPLETS = (
     "sh ls cat true false echo sleep id mount umount ps seq yes head tail stty tty env dd grep hostname kill mkdir"
 )
 _APPLETS += " mknod touch pwd wc test readlink"
-SECONDS = 20
+SECONDS = 60
 
 
 def make_rootfs(directory: Path) -> Path:

@@ -27,8 +27,8 @@ def records(tmp_path: Path) -> Iterator[Records]:
 
 def test_a_document_is_found_after_reopening(tmp_path: Path) -> None:
     first = Records.open(tmp_path / "r.sqlite")
-    first.write(Put("container", "a", b"1"), Put("image", "a", b"2")).result(5)
-    first.write(Put("container", "a", b"3"), Delete("image", "none")).result(5)
+    first.write(Put("container", "a", b"1"), Put("image", "a", b"2")).result(60)
+    first.write(Put("container", "a", b"3"), Delete("image", "none")).result(60)
     first.close()
     second = Records.open(tmp_path / "r.sqlite")
     assert second.load("container") == {"a": b"3"}
@@ -37,8 +37,8 @@ def test_a_document_is_found_after_reopening(tmp_path: Path) -> None:
 
 
 def test_a_deleted_document_is_gone(records: Records) -> None:
-    records.write(Put("tag", "x", b"1")).result(5)
-    records.write(Delete("tag", "x")).result(5)
+    records.write(Put("tag", "x", b"1")).result(60)
+    records.write(Delete("tag", "x")).result(60)
     assert records.load("tag") == {}
 
 
@@ -49,8 +49,8 @@ def test_the_file_is_readable_for_root_only(records: Records, tmp_path: Path) ->
 def test_a_bad_change_fails_alone_and_whole(records: Records) -> None:
     broken = [Put("k", "a", b"1"), Put("k", "bad\udcff", b"2")]
     with pytest.raises(SystemFailure):
-        records.write(*broken).result(5)
-    records.write(Put("k", "b", b"3")).result(5)
+        records.write(*broken).result(60)
+    records.write(Put("k", "b", b"3")).result(60)
     assert records.load("k") == {"b": b"3"}
 
 
@@ -69,7 +69,7 @@ def test_many_writers_are_all_served(records: Records) -> None:
 
 def test_a_caller_who_gives_up_does_not_stop_the_writer(records: Records) -> None:
     assert not records.write(Put("k", "a", b"1")).cancel()
-    records.write(Put("k", "b", b"1")).result(5)
+    records.write(Put("k", "b", b"1")).result(60)
     assert set(records.load("k")) == {"a", "b"}
 
 
@@ -78,7 +78,7 @@ def test_writing_after_close_fails(tmp_path: Path) -> None:
     records.close()
     records.close()
     with pytest.raises(SystemFailure):
-        records.write(Put("k", "a", b"1")).result(5)
+        records.write(Put("k", "a", b"1")).result(60)
 
 
 def test_a_damaged_file_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -123,15 +123,15 @@ def test_a_full_disk_refuses_new_documents_and_keeps_the_old(tmp_path: Path) -> 
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(tmp_path)], check=True)
     try:
         records = Records.open(tmp_path / "r.sqlite")
-        records.write(Put("k", "old", b"before")).result(5)
+        records.write(Put("k", "old", b"before")).result(60)
         _fill(tmp_path / "ballast")
         with pytest.raises(NoSpace):
             for number in range(2000):
-                records.write(Put("k", f"new-{number}", b"x" * 5000)).result(5)
-        records.write(Put("k", "old", b"after")).result(5)
-        records.write(Delete("k", "new-0")).result(5)
+                records.write(Put("k", f"new-{number}", b"x" * 5000)).result(60)
+        records.write(Put("k", "old", b"after")).result(60)
+        records.write(Delete("k", "new-0")).result(60)
         (tmp_path / "ballast").unlink()
-        records.write(Put("k", "new", b"again")).result(5)
+        records.write(Put("k", "new", b"again")).result(60)
         documents = records.load("k")
         records.close()
         assert documents["old"] == b"after"
@@ -172,7 +172,7 @@ def test_records_behave_as_a_dictionary(
                 model[change.kind, change.key] = change.document
             else:
                 model.pop((change.kind, change.key), None)
-    records.write().result(10)
+    records.write().result(60)
     loaded = {(kind, key): document for kind in "ab" for key, document in records.load(kind).items()}
     records.close()
     assert loaded == model

@@ -52,7 +52,7 @@ def ask(
     *,
     raw: bytes | Iterable[bytes] | None = None,
     headers: Mapping[str, str] | None = None,
-    timeout: float = 60,
+    timeout: float = 120,
 ) -> Answer:
     """Send one request to the socket at `path`; `body` goes as JSON, `raw` as it is."""
     sent = dict(headers or {})

@@ -29,7 +29,7 @@ def run(
     *,
     stdin: str | bytes | None = None,
     environment: Mapping[str, str] | None = None,
-    timeout: float = 60,
+    timeout: float = 120,
     cwd: str | None = None,
 ) -> Result:
     """Run a program to its end; stdin is empty unless given."""

@@ -72,11 +72,11 @@ class Engine:
         assert self.process
         assert self.process.poll() is None, f"{self.kind} ended with {self.process.returncode}\n{self.log()}"
         try:
-            return self.api("GET", "/_ping", timeout=5).status == 200
+            return self.api("GET", "/_ping", timeout=20).status == 200
         except OSError:
             return False
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 30) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 60) -> int:
         """End the daemon alone (its containers may live on) and return its exit status."""
         assert self.process, "the daemon is not running"
         self.process.send_signal(number)
@@ -113,7 +113,7 @@ class Engine:
         prefix = f"/v{version}" if version else ""
         return ask(self.socket, method, prefix + target, body, **how)  # type: ignore[arg-type]
 
-    def docker(self, *arguments: str, stdin: str | bytes | None = None, timeout: float = 60) -> Result:
+    def docker(self, *arguments: str, stdin: str | bytes | None = None, timeout: float = 120) -> Result:
         """Run the docker command line against this engine, with a configuration of its own."""
         return run(["docker", *arguments], stdin=stdin, environment=self.client_environment(), timeout=timeout)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.commands import run, wait_until
 
-SECONDS = 30
+SECONDS = 60
 
 
 class Terminal:
