@@ -20,6 +20,7 @@ CLONE_VFORK = 0x4000
 CLONE_PARENT = 0x8000
 CLONE_PARENT_SETTID = 0x100000
 CLONE_INTO_CGROUP = 0x200000000
+_SIGCHLD = int(signal.SIGCHLD)
 _CLONE_ARGS = struct.Struct("=11Q")
 
 
@@ -38,7 +39,7 @@ def clone(flags: int) -> int:
 
     The interpreter's own hooks after a fork are not run: they reset locks and threads, and here there are none.
     """
-    return syscall("clone", flags | signal.SIGCHLD, 0, 0, 0, 0)
+    return syscall("clone", flags | _SIGCHLD, 0, 0, 0, 0)
 
 
 def clone_sharing(flags: int, cgroup: int = -1) -> tuple[int, int]:

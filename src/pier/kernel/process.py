@@ -1,10 +1,10 @@
 """Processes: pidfds, prctl(2), titles, and exit statuses."""
 
-import ctypes
+import _signal  # type: ignore[import-not-found]  # the enumerations of `signal` cost a keeper memory
 import os
 import signal
 
-from pier.kernel.libc import call, syscall
+from pier.kernel.libc import call
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME = 1, 4, 8, 15
 _SIGCHLD = int(signal.SIGCHLD)
@@ -13,7 +13,7 @@ PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 
 def pidfd_open(process: int) -> int:
     """A descriptor that names the process for ever, even after its number is used again."""
-    return syscall("pidfd_open", process, 0)
+    return os.pidfd_open(process)
 
 
 def pidfd_send_signal(pidfd: int, number: int) -> None:
@@ -52,13 +52,17 @@ def set_subreaper() -> None:
 
 
 def default_child_signal() -> None:
-    """Undo an inherited SIG_IGN of SIGCHLD, so that children can be waited for. The interpreter is not told."""
-    call("signal", _SIGCHLD, 0)
+    """Undo an inherited SIG_IGN of SIGCHLD, so that children can be waited for."""
+    _signal.signal(_SIGCHLD, 0)
 
 
 def set_name(name: str) -> None:
     """The name that `ps -o comm` shows, at most 15 bytes."""
-    prctl(PR_SET_NAME, name.encode()[:15] + b"\0")
+    descriptor = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, name.encode()[:15])
+    finally:
+        os.close(descriptor)
 
 
 class Title:
@@ -73,7 +77,11 @@ class Title:
         """Show `title`, cut to the room there is."""
         room = self._end - self._start
         if room > 1:
-            ctypes.memmove(self._start, title.encode()[: room - 1].ljust(room, b"\0"), room)
+            descriptor = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.pwrite(descriptor, title.encode()[: room - 1].ljust(room, b"\0"), self._start)
+            finally:
+                os.close(descriptor)
 
 
 def exit_code(status: os.waitid_result) -> int:

@@ -17,7 +17,14 @@ CONTAINER, EXEC = "container", "exec"
 _SIZE = {CONTAINER: 4, EXEC: 2}
 # A fork beside a running start would take its processor: the pool is filled a moment later.
 _REFILL_AFTER = 0.02
-_SPAWNER = "import sys; sys.path.insert(0, {source!r}); from pier.runtime.spawner import main; main()"
+_SPAWNER = """
+import sys
+sys.path.insert(0, {source!r})
+from pier.runtime import preload
+preload.run()
+from pier.runtime.spawner import main
+main()
+"""
 # The last argument of the spawner is room in which its children write their titles.
 _TITLE_ROOM = "." * 100
 
