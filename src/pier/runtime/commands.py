@@ -1,25 +1,25 @@
-"""The commands of the OCI command line, each a function of its arguments that returns an exit code."""
+"""The commands that act on a container's life, each a function of its arguments that returns an exit code."""
 
 import argparse
 import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pier.kernel import cgroup
-from pier.kernel.capabilities import NAMES
 from pier.runtime import bundle as bundles
-from pier.runtime import limits
+from pier.runtime import hooks
+from pier.runtime.caller import stdio, wait, write_pid
 from pier.runtime.containers import Container, Store, born, end_group
 from pier.runtime.launch import ExecRequest, Keeper, Launcher, LaunchRequest
 from pier.runtime.requests import PlainRoot, Stdio
+from pier.runtime.steps import Failure
 from pier.runtime.sync import Message
 from pier.spec.errors import Conflict, InvalidParameter, StartFailed, SystemFailure
 from pier.spec.runtime_config import OCI_VERSION
@@ -29,49 +29,72 @@ Arguments = argparse.Namespace
 
 def create(arguments: Arguments) -> int:
     """Make a container, up to the point where its program would start."""
-    store = Store(arguments.root)
     config = bundles.load(arguments.bundle)
+    with stdio(arguments, config["process"], waits=False) as streams:
+        _create(arguments, config, streams)
+    return 0
+
+
+def _create(arguments: Arguments, config: Message, streams: Stdio) -> Container:
+    store = Store(arguments.root)
     directory = store.make(arguments.id)
     group = bundles.cgroup_path(config, arguments.id)
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    version, notes = str(config.get("ociVersion", OCI_VERSION)), dict(config.get("annotations") or {})
+    container = Container(
+        arguments.id, str(arguments.bundle), 0, "", group, now, version, notes, str(directory), config["root"]["path"]
+    )
+    _listed(config, streams)
     try:
-        with store.listen(directory) as listener, _stdio(arguments, config["process"]) as stdio:
-            request = LaunchRequest(
-                id=arguments.id,
-                directory=directory / "root",
-                config=json.dumps(config).encode(),
-                root=PlainRoot(config["root"]["path"]),
-                cgroup=group,
-                exit_path=None,
-                tty=bool(config["process"].get("terminal")),
-                size=_size(config["process"]),
-                loose=True,
-                starter_fd=listener.fileno(),
-                stdio=stdio,
-            )
+        with store.listen(directory) as listener:
+            request = _request(arguments, config, container, streams, listener.fileno())
             keeper = asyncio.run(_launch(directory, request))
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        version, notes = str(config.get("ociVersion", OCI_VERSION)), dict(config.get("annotations") or {})
-        container = Container(
-            arguments.id,
-            str(arguments.bundle),
-            keeper.pid,
-            born(keeper.pid),
-            group,
-            now,
-            version,
-            notes,
-            str(directory),
-        )
+        container.pid, container.born = keeper.pid, born(keeper.pid)
+        write_pid(arguments, container.pid)
         store.save(container)
-        for point in ("prestart", "createRuntime"):
-            _hooks(config, point, container.state())
     except BaseException:
         with contextlib.suppress(OSError, TimeoutError):
             end_group(group)
         store.forget(arguments.id)
         raise
-    _write_pid(arguments, container.pid)
-    return 0
+    return container
+
+
+def _request(
+    arguments: Arguments, config: Message, container: Container, streams: Stdio, starter: int
+) -> LaunchRequest:
+    points = config.get("hooks") or {}
+    before = [*(points.get("prestart") or []), *(points.get("createRuntime") or [])]
+
+    def run_hooks(pid: int) -> str:
+        try:
+            hooks.run(tuple(before), {**container.state("creating"), "pid": pid})
+        except Failure as failure:
+            return failure.message
+        return ""
+
+    return LaunchRequest(
+        id=arguments.id,
+        directory=Path(container.directory, "root"),
+        config=json.dumps(config).encode(),
+        root=PlainRoot(config["root"]["path"]),
+        cgroup=container.cgroup,
+        exit_path=None,
+        tty=bool(config["process"].get("terminal")),
+        size=_size(config["process"]),
+        loose=True,
+        starter_fd=starter,
+        stdio=streams,
+        before_pivot=run_hooks if before else None,
+        state=container.state("creating"),
+        new_keyring=not arguments.no_new_keyring,
+    )
+
+
+def _listed(config: Message, streams: Stdio) -> None:
+    """Tell the program of sockets that the caller was given by sd_listen_fds(3), and gives on."""
+    if (count := os.environ.get("LISTEN_FDS", "")).isdigit() and streams.preserved:
+        config["process"]["env"] = [*(config["process"].get("env") or []), f"LISTEN_FDS={count}", "LISTEN_PID=1"]
 
 
 async def _launch(directory: Path, request: LaunchRequest) -> Keeper:
@@ -85,51 +108,54 @@ async def _launch(directory: Path, request: LaunchRequest) -> Keeper:
 def start(arguments: Arguments) -> int:
     """Start the program of a created container."""
     container = Store(arguments.root).find(arguments.id)
-    status = container.status()
-    if status != "created":
-        raise Conflict(f"cannot start a container that has {_PAST.get(status, status)}")
+    if (status := container.status()) != "created":
+        raise Conflict(_NOT_STARTED[status])
     if failed := container.start():
         raise StartFailed(f"unable to start container process: {failed}", 1)
     config = json.loads(Path(container.bundle, "config.json").read_bytes())
-    _hooks(config, "poststart", container.state())
+    _hooks_after(config, "poststart", container.state())
     return 0
 
 
-_PAST = {"stopped": "stopped", "running": "already started", "paused": "been paused"}
+_NOT_STARTED = {
+    "stopped": "cannot start a container that has stopped",
+    "running": "cannot start an already running container",
+    "paused": "cannot start a container that is paused",
+}
 
 
 def run(arguments: Arguments) -> int:
     """Create and start; wait for the end unless detached."""
-    create(arguments)
-    container = Store(arguments.root).find(arguments.id)
-    pidfd = os.pidfd_open(container.pid)
-    start(arguments)
-    if arguments.detach:
-        return 0
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, lambda caught, _frame: signal.pidfd_send_signal(pidfd, caught))
-    _, status = os.waitpid(container.pid, 0)
-    if not arguments.keep:
-        delete(argparse.Namespace(**{**vars(arguments), "force": True}))
-    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    config = bundles.load(arguments.bundle)
+    with stdio(arguments, config["process"], waits=not arguments.detach) as streams:
+        container = _create(arguments, config, streams)
+        try:
+            start(arguments)
+            code = 0 if arguments.detach else wait(container.pid, streams)
+        except BaseException:
+            _end(Store(arguments.root), container)
+            raise
+    if not arguments.detach and not arguments.keep:
+        _end(Store(arguments.root), container)
+    return code
 
 
 def exec_(arguments: Arguments) -> int:
     """Run one more process in a container."""
     container = Store(arguments.root).find(arguments.id)
-    if container.status() != "running":
-        raise Conflict(f"cannot exec in a {container.status()} container")
+    status = container.status()
+    if status == "stopped":
+        raise Conflict("cannot exec in a stopped container")
+    if status == "paused" and not arguments.ignore_paused:
+        raise Conflict("cannot exec in a paused container (use --ignore-paused to override)")
     process = _process(arguments, container)
-    with _stdio(arguments, process) as stdio:
-        pid = asyncio.run(_exec(container, process, stdio))
-    _write_pid(arguments, pid)
-    if arguments.detach:
-        return 0
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    with stdio(arguments, process, waits=not arguments.detach) as streams:
+        pid = asyncio.run(_exec(container, process, streams))
+        write_pid(arguments, pid)
+        return 0 if arguments.detach else wait(pid, streams)
 
 
-async def _exec(container: Container, process: Message, stdio: Stdio) -> int:
+async def _exec(container: Container, process: Message, streams: Stdio) -> int:
     directory = Path(container.directory)
     request = ExecRequest(
         id=container.id,
@@ -138,7 +164,7 @@ async def _exec(container: Container, process: Message, stdio: Stdio) -> int:
         tty=bool(process.get("terminal")),
         size=_size(process),
         loose=True,
-        stdio=stdio,
+        stdio=streams,
     )
     config = json.loads(Path(container.bundle, "config.json").read_bytes())
     launcher = await Launcher.start(exec_root=directory, instance="", cgroup_parent="/")
@@ -157,46 +183,46 @@ async def _exec(container: Container, process: Message, stdio: Stdio) -> int:
 
 
 def _process(arguments: Arguments, container: Container) -> Message:
-    config = json.loads(Path(container.bundle, "config.json").read_bytes())
+    """The process object: of a file, or the container's own with what the flags change."""
     if arguments.process:
         process: Message = json.loads(arguments.process.read_bytes())
         return process
-    process = dict(config["process"], args=arguments.command, terminal=arguments.tty)
+    config = json.loads(Path(container.bundle, "config.json").read_bytes())
+    process = dict(config["process"], args=arguments.rest, terminal=arguments.tty)
     process.pop("consoleSize", None)
-    process["env"] = [*process.get("env", []), *arguments.env]
+    process["env"] = [*(process.get("env") or []), *arguments.env]
     process["cwd"] = arguments.cwd or process.get("cwd", "/")
+    user = dict(process.get("user") or {})
     if arguments.user:
         uid, _, gid = arguments.user.partition(":")
-        process["user"] = {"uid": int(uid), "gid": int(gid or 0)}
+        user = {"uid": _number(uid, "uid"), "gid": _number(gid or "0", "gid")}
+    user["additionalGids"] = [*(user.get("additionalGids") or []), *arguments.additional_gids]
+    process["user"] = user
+    if arguments.cap:
+        sets = dict(process.get("capabilities") or {})
+        for name in ("bounding", "effective", "permitted", "ambient"):
+            sets[name] = [*(sets.get(name) or []), *arguments.cap]
+        process["capabilities"] = sets
+    if arguments.no_new_privs:
+        process["noNewPrivileges"] = True
+    if arguments.apparmor:
+        process["apparmorProfile"] = arguments.apparmor
     if not process["args"]:
         raise InvalidParameter("process args cannot be empty")
     return process
 
 
-def state(arguments: Arguments) -> int:
-    """Print a container's state."""
-    print(json.dumps(Store(arguments.root).find(arguments.id).state(), indent=2))
-    return 0
-
-
-def list_(arguments: Arguments) -> int:
-    """List the containers."""
-    containers = Store(arguments.root).all()
-    if arguments.format == "json":
-        print(json.dumps([container.state() for container in containers]))
-    elif arguments.quiet:
-        print(*(container.id for container in containers), sep="\n")
-    else:
-        print(f"{'ID':12}{'PID':12}{'STATUS':12}{'BUNDLE':12}CREATED")
-        for each in (container.state() for container in containers):
-            print(f"{each['id']:<12}{each['pid']:<12}{each['status']:<12}{each['bundle']:<12}{each['created']}")
-    return 0
+def _number(text: str, what: str) -> int:
+    if not re.fullmatch(r"[+-]?\d+", text):
+        message = f"parsing {text} as int for {what} failed: strconv.Atoi: parsing {json.dumps(text)}: invalid syntax"
+        raise InvalidParameter(message)
+    return int(text)
 
 
 def kill(arguments: Arguments) -> int:
     """Send a signal to a container's init, or to all its processes."""
     container = Store(arguments.root).find(arguments.id)
-    number = _signal(arguments.signal)
+    number = _signal(arguments.rest[0] if arguments.rest else "SIGTERM")
     if container.status() == "stopped" and not arguments.all:
         raise Conflict("container not running")
     for pid in container.group().processes() if arguments.all else [container.pid]:
@@ -211,7 +237,7 @@ def _signal(name: str) -> int:
     try:
         return int(signal.Signals[f"SIG{name.upper().removeprefix('SIG')}"])
     except KeyError:
-        raise InvalidParameter(f"unknown signal {name!r}") from None
+        raise InvalidParameter(f"unknown signal {json.dumps(name)}") from None
 
 
 def delete(arguments: Arguments) -> int:
@@ -228,12 +254,20 @@ def delete(arguments: Arguments) -> int:
         if status != "created":
             raise Conflict(f"cannot delete container {container.id} that is not stopped: {status}")
         os.kill(container.pid, signal.SIGKILL)
+    _end(store, container)
+    return 0
+
+
+def _end(store: Store, container: Container) -> None:
+    """Kill what is left of a container, run its last hooks, forget it."""
     end_group(container.cgroup)
     _await_end(container)
-    config = json.loads(Path(container.bundle, "config.json").read_bytes()) if container.bundle else {}
-    _hooks(config, "poststop", container.state())
+    try:
+        config = json.loads(Path(container.bundle, "config.json").read_bytes())
+    except (OSError, ValueError):
+        config = {}  # the bundle is gone already
+    _hooks_after(config, "poststop", container.state())
     store.forget(container.id)
-    return 0
 
 
 def _await_end(container: Container) -> None:
@@ -249,100 +283,31 @@ def _await_end(container: Container) -> None:
 
 def pause(arguments: Arguments) -> int:
     """Freeze every process."""
-    Store(arguments.root).find(arguments.id).group().freeze()
+    container = Store(arguments.root).find(arguments.id)
+    if container.status() not in ("created", "running"):
+        raise Conflict("container not running")
+    container.group().freeze()
     return 0
 
 
 def resume(arguments: Arguments) -> int:
     """Let the frozen processes run."""
-    Store(arguments.root).find(arguments.id).group().thaw()
-    return 0
-
-
-def ps(arguments: Arguments) -> int:
-    """List the processes of a container."""
-    pids = Store(arguments.root).find(arguments.id).group().processes()
-    if arguments.format == "json":
-        print(json.dumps(pids))
-        return 0
-    wanted = ",".join(str(pid) for pid in pids)
-    return subprocess.run(["ps", "-f", "-p", wanted, *arguments.options], check=False).returncode if pids else 0
-
-
-def update(arguments: Arguments) -> int:
-    """Change the limits of a container; the resources are OCI's, from a file or standard input."""
-    text = sys.stdin.read() if str(arguments.resources) == "-" else arguments.resources.read_text()
     container = Store(arguments.root).find(arguments.id)
-    container.group().update(limits.writes(json.loads(text), cgroup.detect()))
+    if container.status() != "paused":
+        raise Conflict("container not paused")
+    container.group().thaw()
     return 0
 
 
-def spec(arguments: Arguments) -> int:
-    """Write a config.json to begin with."""
-    path = arguments.bundle / "config.json"
-    if path.exists():
-        raise Conflict("File config.json exists. Remove it first")
-    path.write_text(json.dumps(bundles.default_spec(), indent="\t") + "\n")
-    return 0
-
-
-def features(_arguments: Arguments) -> int:
-    """Print what the runtime can do, in the specification's words."""
-    layout = cgroup.detect()
-    answer = {
-        "ociVersionMin": "1.0.0",
-        "ociVersionMax": OCI_VERSION,
-        "hooks": ["prestart", "createRuntime", "poststart", "poststop"],
-        "linux": {
-            "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "uts"],
-            "capabilities": list(NAMES),
-            "cgroup": {"v1": bool(layout.v1), "v2": bool(layout.unified), "systemd": False, "systemdUser": False},
-            "seccomp": {"enabled": True},
-            "apparmor": {"enabled": True},
-            "selinux": {"enabled": False},
-        },
-    }
-    print(json.dumps(answer, indent=2))
-    return 0
-
-
-def _hooks(config: Message, point: str, state_: Message) -> None:
-    """Run hooks with the state on their standard input; one that fails fails the command, but after the start."""
+def _hooks_after(config: Message, point: str, state: Message) -> None:
+    """Run hooks whose failure changes nothing any more: it is told on standard error."""
     for hook in (config.get("hooks") or {}).get(point) or []:
-        environment = dict(entry.split("=", 1) for entry in hook.get("env") or [])
-        command = [*(hook.get("args") or [hook["path"]])]
-        done = subprocess.run(
-            command,
-            executable=hook["path"],
-            env=environment,
-            input=json.dumps(state_).encode(),
-            timeout=hook.get("timeout"),
-            check=False,
-        )
-        if done.returncode and not point.startswith("post"):
-            raise SystemFailure(f"error running {point} hook: exit status {done.returncode}")
+        try:
+            hooks.run((hook,), state)
+        except Failure as failure:
+            print(f"{point} hook: {failure.message}", file=sys.stderr)
 
 
 def _size(process: Message) -> tuple[int, int] | None:
     size = process.get("consoleSize")
     return (size["height"], size["width"]) if size and process.get("terminal") else None
-
-
-@contextlib.contextmanager
-def _stdio(arguments: Arguments, process: Message):  # type: ignore[no-untyped-def]
-    """The caller's streams, or the socket that it wants the terminal sent to."""
-    if not process.get("terminal"):
-        yield Stdio()
-        return
-    if not arguments.console_socket:
-        raise InvalidParameter("cannot allocate tty without --console-socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(str(arguments.console_socket))
-        yield Stdio(console=connection.fileno())
-
-
-def _write_pid(arguments: Arguments, pid: int) -> None:
-    if arguments.pid_file:
-        temporary = arguments.pid_file.with_name(f".{arguments.pid_file.name}.{os.getpid()}")
-        temporary.write_text(str(pid))
-        temporary.rename(arguments.pid_file)

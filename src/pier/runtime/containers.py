@@ -28,6 +28,7 @@ class Container:
     oci_version: str
     annotations: dict[str, str] = field(default_factory=dict)
     directory: str = ""
+    rootfs: str = ""
 
     @property
     def starter(self) -> Path:
@@ -49,16 +50,16 @@ class Container:
         except OSError:
             return "running"
 
-    def state(self) -> Message:
-        """The state that the specification wants."""
-        status = self.status()
+    def state(self, status: str = "") -> Message:
+        """The state that the specification wants; `status` instead of what the kernel says now."""
+        status = status or self.status()
         return {
             "ociVersion": self.oci_version,
             "id": self.id,
             "pid": 0 if status == "stopped" else self.pid,
             "status": status,
             "bundle": self.bundle,
-            "rootfs": "",
+            "rootfs": self.rootfs,
             "created": self.created,
             "owner": "",
             **({"annotations": self.annotations} if self.annotations else {}),
@@ -97,7 +98,7 @@ class Store:
         try:
             directory.mkdir(mode=0o700)
         except FileExistsError:
-            raise Conflict(f"container with given ID already exists: {identity}") from None
+            raise Conflict("container with given ID already exists") from None
         return directory
 
     def listen(self, directory: Path) -> socket.socket:

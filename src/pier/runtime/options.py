@@ -103,3 +103,9 @@ def _data(sorted_: MountOptions, option: str) -> None:
         sorted_.data += ((option, None),)
     else:
         sorted_.data += ((key, value),)
+
+
+WORDS = (
+    {"bind", "rbind", "tmpcopyup", *_SET, *_CLEAR, *_PROPAGATION, *_SUPERBLOCK, *_IGNORED}
+    | {f"r{word}" for word in (*_SET, *_CLEAR, *_PROPAGATION)}
+)  # fmt: skip

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pier.runtime.terminal import Terminal
+
 
 @dataclass(frozen=True, slots=True)
 class OverlayRoot:
@@ -68,6 +72,7 @@ class Stdio:
     stderr: int = 2
     console: int | None = None
     preserved: tuple[int, ...] = ()
+    terminal: "Terminal | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
