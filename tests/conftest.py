@@ -3,11 +3,13 @@
 import os
 import platform
 import shutil
+import tempfile
 from collections import Counter
 
 import pytest
 from hypothesis import settings
 
+from tests.support.commands import run
 from tests.support.fixtures import (
     bash_tar,
     busybox_tar,
@@ -39,6 +41,24 @@ __all__ = [
 # the same examples on every run, and no stopwatch on a busy machine
 settings.register_profile("pier", deadline=None, derandomize=True, database=None)
 settings.load_profile("pier")
+
+DIRECTORY = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the session a directory of its own.
+
+    pytest's shared one is tidied by every session, with a recursion that trees of tests (a thousand directories deep, mounted
+    over) bring down after the last test.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = config.stash[DIRECTORY] = tempfile.mkdtemp(prefix="pier-pytest-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it, and never what is mounted in it."""
+    if directory := config.stash.get(DIRECTORY, ""):
+        run(["rm", "-rf", "--one-file-system", directory])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -72,11 +72,11 @@ def test_volumes_from_another_container(engine: Engine) -> None:
 
 
 def test_volume_list_and_inspect(engine: Engine) -> None:
-    engine.docker("volume", "create", "--label", "a=b", "listed").ok()
-    assert engine.docker("volume", "ls", "-q", "--filter", "label=a=b").ok() == "listed"
+    engine.docker("volume", "create", "--label", "only=listed", "listed").ok()
+    assert engine.docker("volume", "ls", "-q", "--filter", "label=only=listed").ok() == "listed"
     told = engine.api("GET", "/volumes/listed").ok()
     engine.docker("volume", "rm", "listed").ok()
-    assert (told["Driver"], told["Scope"], told["Labels"]) == ("local", "local", {"a": "b"})
+    assert (told["Driver"], told["Scope"], told["Labels"]) == ("local", "local", {"only": "listed"})
     assert told["Mountpoint"].endswith("/listed/_data")
 
 
