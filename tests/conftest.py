@@ -62,7 +62,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test of `engine` runs on Pier, and marked `peer` on dockerd first: what the peer does is what is expected."""
+    """A test of `engine` runs on Pier, and marked `peer` on dockerd first: what the peer does is expected."""
     if "engine" in metafunc.fixturenames:
         both = metafunc.definition.get_closest_marker("peer") is not None
         metafunc.parametrize("engine", ["dockerd", "pierd"] if both else ["pierd"], indirect=True, scope="module")
