@@ -48,8 +48,8 @@ DIRECTORY = pytest.StashKey[str]()
 def pytest_configure(config: pytest.Config) -> None:
     """Give the session a directory of its own.
 
-    pytest's shared one is tidied by every session, with a recursion that trees of tests (a thousand directories deep, mounted
-    over) bring down after the last test.
+    pytest's shared one is tidied by every session, with a recursion that trees of tests (a thousand directories deep,
+    mounted over) bring down after the last test.
     """
     if config.option.basetemp is None:
         config.option.basetemp = config.stash[DIRECTORY] = tempfile.mkdtemp(prefix="pier-pytest-")
