@@ -80,7 +80,7 @@ def _null(stage: Stage) -> int:
 
 
 def _cover(place: int, target: int) -> None:
-    """Mount a copy of what is at `place` over `target`. The place is attached: only Linux 6.15 copies detached mounts."""
+    """Mount a copy of what is at `place` over `target`. The place is attached: Linux before 6.15 copies no other."""
     copy = m.open_tree(place)
     try:
         m.move_mount(copy, target)
