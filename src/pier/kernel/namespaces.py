@@ -38,6 +38,8 @@ def clone(flags: int) -> int:
     """Fork with clone(2)'s flags; 0 in the child. Only for a process with one thread.
 
     The interpreter's own hooks after a fork are not run: they reset locks and threads, and here there are none.
+    fork(3) would not do: it asks the kernel to clear the thread's number at its end, and a creator ends while its
+    child goes on in the same memory, where libc then takes a lock of its own for somebody else's and waits for ever.
     """
     return syscall("clone", flags | _SIGCHLD, 0, 0, 0, 0)
 

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 
-from pier.kernel import faults, fds, process
+from pier.kernel import faults, fds, namespaces, process
 from pier.kernel import mount as m
 from pier.kernel.fds import Socket
 from pier.runtime import create, keeper, slots, sync, warm
@@ -73,7 +73,7 @@ def _fork_pair(channel: Socket, request: sync.Message, facts: Host, title: proce
     """Fork a keeper, which forks its creator, and send the daemon the keeper's socket."""
     ours, theirs = fds.packet_pair()
     near, far = fds.packet_pair()
-    pid = os.fork()
+    pid = namespaces.clone(0)
     if pid == 0:
         ours.close()
         channel.close()
@@ -95,7 +95,7 @@ def _become_keeper(
     os.setsid()
     process.default_child_signal()
     near, far = channel
-    creator = os.fork()
+    creator = namespaces.clone(0)
     if creator == 0:
         near.close()
         connection.close()
