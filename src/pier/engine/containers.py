@@ -1,6 +1,7 @@
 """Containers as the API sees them: each call finds its container and hands the work to the service that does it."""
 
 import asyncio
+import errno
 import time
 from collections.abc import AsyncIterator
 
@@ -20,6 +21,7 @@ from pier.engine.listing import Facts, ListQuery
 from pier.engine.logs import Logs
 from pier.engine.names import check_name
 from pier.engine.oci import resources
+from pier.engine.offload import of_host
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import Record, replaced
@@ -36,6 +38,7 @@ from pier.engine.volume_making import VolumeMaking
 from pier.engine.waiting import parse_condition
 from pier.logs.frames import LogQuery
 from pier.runtime import limits
+from pier.runtime.cgroups import ContainerCgroup, Write
 from pier.spec.containers import CreateRequest, CreateResponse, HostConfig, UpdateConfig
 from pier.spec.errors import Conflict, InvalidParameter, NotFound, PierError
 from pier.spec.filters import Filters
@@ -163,7 +166,7 @@ class Containers:
         cgroup = self._parts.cgroup(container.id)
         wanted = limits.writes(msgspec.to_builtins(resources.linux_resources(host_config)), cgroup.layout)
         try:
-            await self._parts.offload.run(cgroup.update, wanted)
+            await self._parts.offload.run(_update, cgroup, wanted)
         except PierError:
             if cgroup.exists():
                 raise
@@ -302,3 +305,13 @@ class Containers:
     async def settle(self) -> None:
         """Wait until what was removed is off the disk."""
         await self._removing.finished()
+
+
+def _update(cgroup: ContainerCgroup, wanted: tuple[Write, ...]) -> None:
+    """Change limits; what the kernel takes for invalid is the caller's value."""
+    try:
+        cgroup.update(wanted)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise InvalidParameter(of_host(error).message) from error
+        raise
