@@ -24,9 +24,12 @@ class PageNotFound(errors.NotFound):
 
 
 def status(error: errors.PierError) -> int:
-    """Docker's status of `error`: a program that cannot be started (126, 127) is the client's fault, 125 the host's."""
+    """Docker's status of `error`: a program that cannot be started (126, 127) is the client's fault, 125 the host's.
+
+    Docker answers 500 too where the kernel refuses a value of the request; that is the client's fault with us.
+    """
     if isinstance(error, errors.StartFailed):
-        return 400 if error.code in (126, 127) else 500
+        return 400 if error.refused or error.code in (126, 127) else 500
     for kind, number in _STATUS:
         if isinstance(error, kind):
             return number

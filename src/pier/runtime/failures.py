@@ -1,7 +1,7 @@
 """The wording and the exit codes of failed starts: Docker's, bit for bit. Pure."""
 
 import os
-from errno import EACCES, EISDIR, ENOTDIR
+from errno import EACCES, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, ERANGE
 
 from pier.spec.errors import StartFailed
 
@@ -14,6 +14,16 @@ _MOUNT_HINT = (
     "Check if the specified host path exists and is the expected type"
 )
 _NOT_FOUND = ("executable file not found", "no such file or directory", "system cannot find the file specified")
+# Where a value of the request meets the kernel, and what the kernel then has against the value and not the host.
+_VALUES = (
+    "unable to apply cgroup configuration",
+    "open /proc/sys/",
+    "can't mask path",
+    "can't make path read-only",
+    "error setting rlimit",
+    "exec: ",
+)
+_OBJECTIONS = (EINVAL, ENAMETOOLONG, ENOENT, ERANGE)
 NOT_FOUND, NOT_INVOKED, OTHER = 127, 126, 128
 
 
@@ -27,7 +37,8 @@ def start_failed(message: str, program: str) -> StartFailed:
         code = NOT_INVOKED
     if _says(message, ENOTDIR):
         text, code = text + _MOUNT_HINT, NOT_FOUND
-    return StartFailed(text, code)
+    refused = any(words in message for words in _VALUES) and any(_says(message, number) for number in _OBJECTIONS)
+    return StartFailed(text, code, refused=refused)
 
 
 def exec_failed(message: str) -> StartFailed:

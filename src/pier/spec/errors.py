@@ -62,11 +62,15 @@ class NoSpace(PierError):
 
 
 class StartFailed(PierError):
-    """The container's program could not be started; `code` is the exit code Docker gives (125, 126, 127)."""
+    """The container's program could not be started; `code` is the exit code Docker gives (125, 126, 127).
 
-    def __init__(self, message: str, code: int) -> None:
+    `refused` where the kernel took a value of the request for invalid.
+    """
+
+    def __init__(self, message: str, code: int, *, refused: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.refused = refused
 
 
 class SystemFailure(PierError):
