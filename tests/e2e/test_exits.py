@@ -80,3 +80,13 @@ def test_wait_gives_the_code_after_the_end(engine: Engine) -> None:
     state = engine.api("GET", "/containers/waited/json").ok()["State"]
     engine.docker("rm", "waited").ok()
     assert (state["Status"], state["ExitCode"], state["OOMKilled"]) == ("exited", 9, False)
+
+
+def test_an_image_of_another_platform_counts_as_missing(engine: Engine) -> None:
+    answer = engine.api("POST", "/containers/create?platform=linux/arm64", {"Image": "busybox"}, version="1.41")
+    assert answer.status == 404
+    assert answer.message == (
+        "image with reference busybox was found but does not match the specified platform: "
+        "wanted linux/arm64, actual: linux/amd64"
+    )
+    assert engine.docker("run", "--rm", "--platform", "linux/amd64", "busybox", "echo", "mine").ok() == "mine"

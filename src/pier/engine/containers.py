@@ -71,9 +71,9 @@ class Containers:
         self._committing = Committing(parts, roots, self._stopping)
         self._stats = Stats(parts)
 
-    async def create(self, body: CreateRequest, name: str | None) -> CreateResponse:
-        """Make a container; nothing runs yet."""
-        return await self._creating.create(body, name)
+    async def create(self, body: CreateRequest, name: str | None, *, platform: str = "") -> CreateResponse:
+        """Make a container; nothing runs yet. An image of another `platform` than asked for counts as missing."""
+        return await self._creating.create(body, name, platform)
 
     async def start(self, name: str, *, detach_keys: str = "") -> None:
         """Start it; `NotModified` when it runs."""

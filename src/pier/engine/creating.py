@@ -23,6 +23,7 @@ from pier.engine.record import Record, replaced
 from pier.engine.volume_making import VolumeMaking
 from pier.images.image import Image
 from pier.runtime.faults import point
+from pier.spec import platforms
 from pier.spec.containers import CreateRequest, CreateResponse, HostConfig
 from pier.spec.errors import InvalidParameter, NotFound
 
@@ -47,12 +48,14 @@ class Creating:
         self._volumes = volumes
         self._chance = chance or Chance()
 
-    async def create(self, body: CreateRequest, name: str | None) -> CreateResponse:
+    async def create(self, body: CreateRequest, name: str | None, platform: str = "") -> CreateResponse:
         """Make a container of a request; the answer has its id and Docker's warnings."""
         wanted = check_name(name) if name else ""
         host_config = body.HostConfig or HostConfig()
         warnings = list(validate.validate(body, self._parts.host, self._parts.settings))
         image = self._parts.images.find(body.Image)
+        if platform:
+            _check_platform(body.Image, image, platform)
         record = self._plan(body, host_config, image, wanted)
         container, written = self._projection.add(record)
         async with container.lock, container.root_lock:  # whoever finds it by now waits until it is whole
@@ -130,6 +133,17 @@ class Creating:
         await self._volumes.remove_anonymous(container.record)
         await self._parts.offload.run(self._parts.remove_files, container.id)
         await self._projection.remove(container)
+
+
+def _check_platform(name: str, image: Image, text: str) -> None:
+    """Raise NotFound, upon which the client pulls the other platform's image."""
+    wanted = platforms.parse(text)
+    actual = platforms.normalise(image.config.os, image.config.architecture, image.config.variant)
+    if wanted.rank(actual) is None:
+        raise NotFound(
+            f"image with reference {name} was found but does not match the specified platform: "
+            f"wanted {wanted}, actual: {actual}"
+        )
 
 
 def _hostname(host_config: HostConfig, id_: str, projection: Projection) -> str:

@@ -21,7 +21,8 @@ _SIZE = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 async def create(request: Request, engine: Engine) -> Answer:
     body = await request.required_json(CreateRequest)
-    created = await engine.containers.create(body, request.query.string("name") or None)
+    name, platform = request.query.string("name"), request.query.string("platform")
+    created = await engine.containers.create(body, name or None, platform=platform)
     return responses.json(created, 201)
 
 
