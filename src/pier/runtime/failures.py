@@ -21,9 +21,9 @@ _VALUES = (
     "can't mask path",
     "can't make path read-only",
     "error setting rlimit",
-    "exec: ",
 )
 _OBJECTIONS = (EINVAL, ENAMETOOLONG, ENOENT, ERANGE)
+_REFUSALS = ('exec: "', "because it is inside /proc")
 NOT_FOUND, NOT_INVOKED, OTHER = 127, 126, 128
 
 
@@ -37,8 +37,13 @@ def start_failed(message: str, program: str) -> StartFailed:
         code = NOT_INVOKED
     if _says(message, ENOTDIR):
         text, code = text + _MOUNT_HINT, NOT_FOUND
-    refused = any(words in message for words in _VALUES) and any(_says(message, number) for number in _OBJECTIONS)
-    return StartFailed(text, code, refused=refused)
+    return StartFailed(text, code, refused=_refused(message))
+
+
+def _refused(message: str) -> bool:
+    if any(words in message for words in _REFUSALS):
+        return True
+    return any(words in message for words in _VALUES) and any(_says(message, number) for number in _OBJECTIONS)
 
 
 def exec_failed(message: str) -> StartFailed:
