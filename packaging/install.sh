@@ -19,7 +19,7 @@ cp -r src/pier "$new/lib/pier"
 find "$new/lib" -name __pycache__ -type d -prune -exec rm -rf {} +
 cp ./*.md "$new/share/doc/"
 # An environment knows its own path: everything is written for the place where it will stand.
-sed -i "s|$new|$prefix|g" "$new/venv/pyvenv.cfg"
+grep -rlI "$new" "$new/venv/bin" "$new/venv/pyvenv.cfg" | xargs sed -i "s|$new|$prefix|g"
 scripts/launchers.sh "$prefix/venv" "$prefix/lib" "$new/bin"
 "$new/venv/bin/python" -m compileall -q -s "$new" -p "$prefix" "$new/lib"
 
