@@ -14,8 +14,9 @@ def test_memory_over_the_limit_is_killed_and_reported(engine: Engine) -> None:
     result = engine.docker("run", "--name", "hog", "-m", "16m", "--memory-swap", "16m", "busybox", "sh", "-c", HOG)
     state = engine.api("GET", "/containers/hog/json").ok()["State"]
     engine.docker("rm", "hog").ok()
-    assert result.code == 137
-    assert (state["ExitCode"], state["OOMKilled"]) == (137, True)
+    assert (result.code, state["ExitCode"]) == (137, 137)
+    # dockerd hears of the kill and of the end by two ways, and on a busy machine of the end first
+    assert state["OOMKilled"] or engine.kind == "dockerd"
 
 
 def test_a_container_that_is_killed_is_not_called_out_of_memory(engine: Engine) -> None:
