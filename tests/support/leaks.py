@@ -69,6 +69,7 @@ def arrange(owner: str, temporary: str) -> None:
     staging = Path(temporary, "cgroup")
     do("mount", "--make-rprivate", "/")
     do("ip", "link", "set", "lo", "up")
+    do("ip", "address", "add", "192.0.2.77/32", "dev", "lo")  # a host has an address that others know
     for name in names:
         (staging / name).mkdir(parents=True)
         do("mount", "--bind", str(CGROUPS / name / f"leaks-{owner}"), str(staging / name))
