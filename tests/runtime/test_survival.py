@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pier.kernel.process import pidfd_open
+from pier.runtime.requests import LogTarget
 from pier.runtime.state import read_exit
-from pier.spec.errors import SystemFailure
+from pier.spec.errors import StartFailed, SystemFailure
 from tests.runtime.bundles import SECONDS, Runtime, children, client, config
 
 pytestmark = pytest.mark.root
@@ -135,3 +136,26 @@ def test_a_keeper_holds_nothing_of_the_daemon(runtime: Runtime) -> None:
     assert len(targets) <= 12
     title = (directory.parent / "cmdline").read_bytes().rstrip(b"\0")
     assert title == b"pier-keeper c1"
+
+
+def test_a_keeper_that_has_nothing_to_do_shares_its_memory(runtime: Runtime) -> None:
+    keeper = runtime.launch(config("sleep", "1000"))
+    summary = Path(f"/proc/{keeper_of(keeper.pid)}/smaps_rollup").read_text().split()
+    private = {name: int(summary[summary.index(name) + 1]) for name in ("Private_Dirty:", "Private_Clean:")}
+    assert sum(private.values()) < 1000
+
+
+def test_a_quiet_keeper_serves_as_soon_as_it_is_asked(runtime: Runtime) -> None:
+    keeper = runtime.launch(config("sh", "-c", "read line; echo got $line; exit 3"), open_stdin=True)
+    with client(stdin=True) as late:
+        runtime.run(keeper.attach(late.attachment))
+        late.handed_over()
+        late.socket.sendall(b"word\n")
+        assert late.rest() == b"got word\n"
+    assert runtime.end(keeper).code == 3
+    assert runtime.log() == "got word\n"
+
+
+def test_a_log_that_cannot_be_made_is_told(runtime: Runtime) -> None:
+    with pytest.raises(StartFailed, match="error starting the keeper: "):
+        runtime.launch(config("true"), log=LogTarget("/nonexistent/log.json"))

@@ -3,6 +3,7 @@
 import array
 import os
 import socket
+from _socket import socketpair as _pair
 from collections.abc import Sequence
 
 from pier.kernel.libc import syscall
@@ -12,7 +13,7 @@ CLOSE_RANGE_CLOEXEC = 4
 MOST_PER_MESSAGE = 253
 _LAST = 0xFFFFFFFF
 # As plain integers: the enumerations of `socket` work in Python, and a keeper would pay for that in memory.
-_SOL_SOCKET, _SCM_RIGHTS, _NOSIGNAL = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS), int(socket.MSG_NOSIGNAL)
+_SOL_SOCKET, _SCM_RIGHTS, NOSIGNAL = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS), int(socket.MSG_NOSIGNAL)
 _CUT_SHORT, _CMSG_CLOEXEC = int(socket.MSG_TRUNC | socket.MSG_CTRUNC), int(socket.MSG_CMSG_CLOEXEC)
 _ROOM = socket.CMSG_SPACE(MOST_PER_MESSAGE * 4)
 # The socket as C has it, which `socket.socket` dresses up.
@@ -22,8 +23,7 @@ _UNIX, _SEQPACKET = int(socket.AF_UNIX), int(socket.SOCK_SEQPACKET | socket.SOCK
 
 def packet_pair() -> tuple[Socket, Socket]:
     """Two connected SOCK_SEQPACKET sockets."""
-    near, far = socket.socketpair(_UNIX, _SEQPACKET)
-    return Socket(fileno=near.detach()), Socket(fileno=far.detach())
+    return _pair(_UNIX, _SEQPACKET)
 
 
 def packet_socket() -> Socket:
@@ -33,8 +33,12 @@ def packet_socket() -> Socket:
 
 def send(connection: Socket, data: bytes, descriptors: Sequence[int] = ()) -> None:
     """Send one message of a SOCK_SEQPACKET socket with descriptors. Raises OSError."""
-    ancillary = [(_SOL_SOCKET, _SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-    connection.sendmsg([data], ancillary, _NOSIGNAL)
+    connection.sendmsg((data,), rights(descriptors) if descriptors else (), NOSIGNAL)
+
+
+def rights(descriptors: Sequence[int]) -> "tuple[tuple[int, int, array.array[int]]]":
+    """The ancillary data that takes descriptors along."""
+    return ((_SOL_SOCKET, _SCM_RIGHTS, array.array("i", descriptors)),)
 
 
 def receive(connection: Socket, size: int) -> tuple[bytes, list[int]]:

@@ -13,8 +13,26 @@ _syscall.restype = ctypes.c_long
 
 _MACHINE = os.uname().machine
 _NUMBERS = {
-    "x86_64": {"clone": 56, "pivot_root": 155, "seccomp": 317, "capset": 126, "capget": 125, "bpf": 321, "keyctl": 250},
-    "aarch64": {"clone": 220, "pivot_root": 41, "seccomp": 277, "capset": 91, "capget": 90, "bpf": 280, "keyctl": 219},
+    "x86_64": {
+        "clone": 56,
+        "pivot_root": 155,
+        "seccomp": 317,
+        "capset": 126,
+        "capget": 125,
+        "bpf": 321,
+        "keyctl": 250,
+        "set_tid_address": 218,
+    },
+    "aarch64": {
+        "clone": 220,
+        "pivot_root": 41,
+        "seccomp": 277,
+        "capset": 91,
+        "capget": 90,
+        "bpf": 280,
+        "keyctl": 219,
+        "set_tid_address": 96,
+    },
 }
 NUMBER = {
     **_NUMBERS.get(_MACHINE, _NUMBERS["x86_64"]),

@@ -4,10 +4,11 @@ import _signal  # type: ignore[import-not-found]  # the enumerations of `signal`
 import os
 import signal
 
-from pier.kernel.libc import call
+from pier.kernel.libc import call, syscall
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME = 1, 4, 8, 15
-_SIGCHLD = int(signal.SIGCHLD)
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS = 1, 4, 8
+# As C has them: the dress of enumerations, and ctypes, would cost a keeper pages of memory.
+_SIGCHLD, _DEFAULT, _set_handler = int(signal.SIGCHLD), int(signal.SIG_DFL), _signal.signal
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 
 
@@ -53,7 +54,36 @@ def set_subreaper() -> None:
 
 def default_child_signal() -> None:
     """Undo an inherited SIG_IGN of SIGCHLD, so that children can be waited for."""
-    _signal.signal(_SIGCHLD, 0)
+    _set_handler(_SIGCHLD, _DEFAULT)
+
+
+def keep_thread_number() -> None:
+    """Undo what fork(3) asks of the kernel: to clear the thread's number, in its memory, when the process ends.
+
+    A creator ends while its child goes on in that memory, where libc would take a lock of its own for somebody else's.
+    """
+    syscall("set_tid_address", None)
+
+
+def sink_oom_score() -> str:
+    """Be among the last that the kernel kills for memory; the score before. Refused without CAP_SYS_RESOURCE: ""."""
+    with open("/proc/self/oom_score_adj") as file:
+        before = file.read().strip()
+    try:
+        set_oom_score("-999")
+    except OSError:
+        return ""
+    return before
+
+
+def set_oom_score(score: str) -> None:
+    """How readily the kernel kills this process for memory; with "" it is left. Raises OSError."""
+    if score:
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, score.encode())
+        finally:
+            os.close(descriptor)
 
 
 def set_name(name: str) -> None:
@@ -73,15 +103,16 @@ class Title:
             fields = stat.read().rpartition(b")")[2].split()
         self._start, self._end = int(fields[45]), int(fields[46])
 
-    def set(self, title: str) -> None:
+    def set(self, title: str | bytes) -> None:
         """Show `title`, cut to the room there is."""
         room = self._end - self._start
         if room > 1:
-            descriptor = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+            text = title if isinstance(title, bytes) else title.encode()
+            memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
             try:
-                os.pwrite(descriptor, title.encode()[: room - 1].ljust(room, b"\0"), self._start)
+                os.pwrite(memory, text[: room - 1].ljust(room, b"\0"), self._start)
             finally:
-                os.close(descriptor)
+                os.close(memory)
 
 
 def exit_code(status: os.waitid_result) -> int:

@@ -6,11 +6,11 @@ the keeper. Everything that either needs is loaded before the creator itself is 
 
 import os
 import signal
-from typing import NoReturn, cast
+from typing import NamedTuple, NoReturn, cast
 
 from pier.kernel import capabilities, cgroup, faults, process
 from pier.kernel.fds import Socket
-from pier.runtime import slots, sync
+from pier.runtime import quiet, slots, sync
 from pier.runtime.config import Config, Process
 from pier.runtime.init import become
 from pier.runtime.namespace_plan import Given, Host
@@ -23,15 +23,29 @@ def host() -> Host:
     return Host(capabilities.last_capability(), cgroup.detect())
 
 
-def serve(channel: Socket, facts: Host, parent: str) -> NoReturn:
-    """Take a slot below the control group `parent`, wait for the keeper's word, become the container. Never returns."""
+class Creator(NamedTuple):
+    """What a creator is born with; `parent` is the group that its slot lies below, `oom_score` the daemon's own."""
+
+    channel: Socket
+    host: Host
+    parent: str
+    oom_score: str
+
+
+def serve(creator: Creator) -> NoReturn:
+    """Take a slot below the control group, wait for the keeper's word, become the container. Never returns."""
+    channel, facts, parent, oom_score = creator
     stage: Stage | None = None
     try:
+        process.keep_thread_number()
+        process.set_oom_score(oom_score)
         process.set_dumpable(dumpable=False)
         process.set_parent_death_signal(signal.SIGKILL)
         slot = _slot(facts, parent)
         request, descriptors = sync.receive(channel)
         if request is not None:
+            if "quiet" in request:
+                quiet.prepare(channel, request, descriptors)
             stage = _stage(channel, request, descriptors, slot)
             _start(stage, request, facts)
     except Failure as failure:

@@ -17,14 +17,13 @@ from pier.kernel import faults, fds, pty
 from pier.kernel.cgroup import Layout
 from pier.kernel.fds import Socket
 from pier.kernel.process import Title, exit_code, pidfd_open, set_name
-from pier.runtime import hooks, slots, sync, user_namespaces
+from pier.runtime import endpoints, hooks, quiet, slots, sync, user_namespaces
 from pier.runtime.cgroups import ContainerCgroup
 from pier.runtime.logfile import LogFile
 from pier.runtime.loop import IN, Loop
 from pier.runtime.state import Exit, write_exit
 from pier.runtime.streams import PATIENCE, Streams
 
-SOCKET = "keeper.sock"
 # The descriptors that are not the creator's.
 _OURS = ("attachment", "early", "held", sync.CONSOLE)
 # How long clients that are owed output hold the keeper after the end; they lose the rest then.
@@ -36,12 +35,15 @@ def serve(connection: Socket, channel: Socket, creator: int, title: Title, group
     layout, slot = groups
     try:
         held: list[int] = []
-        request, descriptors = sync.receive(connection)
-        while request is not None and request.get("do") == "hold":
+        data, descriptors = fds.receive(connection, sync.LARGEST)
+        while data.startswith(sync.HOLD):
             held += descriptors
-            request, descriptors = sync.receive(connection)
-        if request is not None:
-            Keeper(connection, channel, creator, layout, held).run(request, descriptors, title)
+            data, descriptors = fds.receive(connection, sync.LARGEST)
+        if data.startswith(sync.QUIET):
+            kept = quiet.keep(connection, channel, creator, (data, descriptors), title)
+            Keeper(connection, channel, creator, layout, held).resume(sync.decode(data), kept)
+        elif data:
+            Keeper(connection, channel, creator, layout, held).run(sync.decode(data), descriptors, title)
         else:
             channel.close()
             os.waitpid(creator, 0)
@@ -71,6 +73,9 @@ class Keeper:
         self._started_at = 0
         self._created = False
         self._stopping = False
+        self._told = False
+        self._heard: tuple[bytes, list[int]] | None = None
+        self._waiting: list[tuple[int, dict[str, object], bytes]] = []
 
     def run(self, request: sync.Message, descriptors: list[int], title: Title) -> None:
         """From the request to the end."""
@@ -84,13 +89,37 @@ class Keeper:
         self._console = next((descriptor for name, descriptor in given if name == sync.CONSOLE), -1)
         self._keep_filter(given)
         try:
-            pipes = self._pipes(for_creator)
+            pipes = endpoints.pipes(request, for_creator)
             self._hand_over(for_creator)
-            self._listen()
+            self._listener = endpoints.listen(request["directory"])
             self._open_streams(pipes, attachments)
             failure = self._await_start()
         except OSError as error:
             failure = f"error starting the keeper: {error}"
+        self._go_on(failure)
+
+    def resume(self, request: sync.Message, kept: quiet.Kept) -> None:
+        """From what a quiet keeper has come to, to the end."""
+        self._request = request
+        self._pid, self._pidfd, self._started_at, self._filter = kept[:4]
+        self._told = kept.heard is None
+        self._heard = kept.heard
+        failure = None
+        try:
+            os.chdir(request["directory"])
+            if kept.endpoints:
+                self._listener = Socket(fileno=kept.endpoints[0])
+                names = dict(zip(kept.endpoints[1:], sync.ENDPOINTS, strict=False))
+                # What was written first is read first.
+                order = dict.fromkeys([*(end for end in kept.woken_by if end in names), *names])
+                self._open_streams({names[end]: end for end in order}, [])
+            if kept.heard:
+                failure = self._await_start()
+        except OSError as error:
+            failure = f"error starting the keeper: {error}"
+        self._go_on(failure)
+
+    def _go_on(self, failure: str | None) -> None:
         if failure is not None:
             self._fail(failure)
             return
@@ -103,38 +132,12 @@ class Keeper:
         """Keep the seccomp filter's file at hand: execs need it too, also those of a later daemon."""
         self._filter = tuple(os.dup(descriptor) for name, descriptor in given if name == sync.SECCOMP)
 
-    def _pipes(self, for_creator: list[tuple[str, int]]) -> dict[str, int]:
-        """Pipes for a container without a terminal; its own ends are put beside the descriptors for the creator."""
-        if self._request["tty"] or any(name == sync.STDOUT for name, _ in for_creator):
-            return {}
-        ours: dict[str, int] = {}
-        if self._request["open_stdin"]:
-            theirs, ours[sync.STDIN] = os.pipe2(os.O_CLOEXEC)
-        else:
-            theirs = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        for_creator.append((sync.STDIN, theirs))
-        for name in (sync.STDOUT, sync.STDERR):
-            ours[name], theirs = os.pipe2(os.O_CLOEXEC)
-            for_creator.append((name, theirs))
-        return ours
-
     def _hand_over(self, for_creator: list[tuple[str, int]]) -> None:
         forwarded = {key: self._request[key] for key in ("cgroup", "tty", "size")}
         forwarded["fds"] = [name for name, _ in for_creator]
         descriptors = [descriptor for _, descriptor in for_creator]
         sync.send(self._channel, forwarded, descriptors)
         fds.close_all(descriptors)
-
-    def _listen(self) -> None:
-        """Listen in the given directory, by a relative name: a socket's path may be no longer than 107 bytes."""
-        os.chdir(self._request["directory"])
-        try:
-            os.unlink(SOCKET)
-        except FileNotFoundError:
-            pass
-        self._listener = fds.packet_socket()
-        self._listener.bind(SOCKET)
-        self._listener.listen(16)
 
     def _open_streams(self, pipes: dict[str, int], attachments: list[int]) -> None:
         request = self._request
@@ -153,7 +156,9 @@ class Keeper:
                 self._streams.open_input(descriptor)
             else:
                 self._streams.open_output(descriptor, name.encode())
-        self._waiting = [(attachments.pop(0), wants, _early(wants, attachments)) for wants in request["attachments"]]
+        self._waiting = [
+            (attachments.pop(0), wants, endpoints.early(wants, attachments)) for wants in request["attachments"]
+        ]
 
     def _await_start(self) -> str | None:
         """Listen to the creator and its child until execve closes the channel; what failed, if something did.
@@ -162,7 +167,7 @@ class Keeper:
         """
         failure = None
         while True:
-            message, descriptors = sync.receive(self._channel)
+            message, descriptors = self._listen_to_creator()
             if message is None:
                 if failure is None:
                     self._begun()
@@ -183,6 +188,12 @@ class Keeper:
             if self._created and self._pid != self._creator:
                 self._pidfd = pidfd_open(self._pid)
                 return None
+
+    def _listen_to_creator(self) -> tuple[sync.Message | None, list[int]]:
+        if not self._heard:
+            return sync.receive(self._channel)
+        (data, descriptors), self._heard = self._heard, None
+        return sync.decode(data), descriptors
 
     def _take_terminal(self, descriptors: list[int]) -> None:
         """Keep the terminal, or send it to the console socket of the OCI command line's caller, with its name."""
@@ -226,7 +237,7 @@ class Keeper:
     def _clean(self) -> None:
         """Remove the socket and the control group. Processes that outlived init (a shared PID namespace) are killed."""
         try:
-            os.unlink(SOCKET)
+            os.unlink(endpoints.SOCKET)
         except OSError:
             pass
         if not self._request["cgroup"] or self._request["kind"] != "container":
@@ -245,7 +256,8 @@ class Keeper:
                 self._streams.open_terminal(self._terminal, stdin=self._request["open_stdin"])
             for descriptor, wants, early in self._waiting:
                 self._streams.attach(descriptor, wants, early)
-            self._started("started")
+            if not self._told:
+                self._started("started")
         except OSError:
             pass  # the daemon is gone: the container runs, and a new daemon finds it
         self._first.setblocking(False)
@@ -253,7 +265,6 @@ class Keeper:
         if self._listener:
             self._loop.watch(self._listener.fileno(), IN, lambda _events: self._accept())
         self._loop.watch(self._pidfd, IN, lambda _events: self._stop())
-        _sink_oom_score()
         faults.point("keeper-serving")
         while not self._stopping:
             self._loop.turn(self._streams.timeout())
@@ -335,7 +346,7 @@ class Keeper:
             word = message.get("do")
             if word == "attach":
                 wants, descriptor, descriptors = message["attachment"], descriptors[0], descriptors[1:]
-                return {"attachment": self._streams.attach(descriptor, wants, _early(wants, descriptors))}, ()
+                return {"attachment": self._streams.attach(descriptor, wants, endpoints.early(wants, descriptors))}, ()
             if word == "resize":
                 if self._terminal >= 0:
                     pty.set_size(self._terminal, int(message["rows"]), int(message["columns"]))
@@ -372,26 +383,3 @@ class Keeper:
                 sync.send(connection, message)
             except OSError:
                 self._hang_up(connection)
-
-
-def _early(wants: dict[str, object], descriptors: list[int]) -> bytes:
-    """The input that the daemon had read already, from the file that came beside the client's descriptor."""
-    if not wants.get("early"):
-        return b""
-    descriptor = descriptors.pop(0)
-    try:
-        return fds.read_all(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sink_oom_score() -> None:
-    """Be among the last that the kernel kills for memory; refused without CAP_SYS_RESOURCE, and then left as it is."""
-    try:
-        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(descriptor, b"-999")
-        finally:
-            os.close(descriptor)
-    except OSError:
-        pass

@@ -35,6 +35,13 @@ __all__ = [
 ]
 
 _HELD_PER_MESSAGE = 200
+# The descriptors of a start that nobody watches: `runtime/quiet.py`.
+_QUIET = (
+    ["inputs"],
+    ["inputs", "netns"],
+    ["inputs", "seccomp"],
+    ["inputs", "seccomp", "netns"],
+)
 
 
 class _Linux(msgspec.Struct):
@@ -206,6 +213,8 @@ class Launcher:
                 early.append(fds.in_memory("pier-early", attachment.early))
                 given.append(("early", early[-1]))
         message["fds"] = [name for name, _ in given]
+        if kind == CONTAINER and message["fds"] in _QUIET and not request.tty and not request.loose:
+            message = {"quiet": int("seccomp" in message["fds"]), **message}
         held = request.held if isinstance(request, LaunchRequest) else ()
         try:
             while True:
@@ -240,10 +249,10 @@ def _parse(config: bytes) -> _Config:
 
 def _message(request: LaunchRequest | ExecRequest, kind: str, group: str, *, stdin_once: bool) -> sync.Message:
     return {
+        "id": request.id,
         "do": "launch",
         "v": sync.VERSION,
         "kind": kind,
-        "id": request.id,
         "directory": str(request.directory),
         "exit_path": str(request.exit_path) if request.exit_path else "",
         "tty": request.tty,

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pier
+from pier.kernel import fds
 from pier.runtime import sync
 from pier.spec.errors import SystemFailure
 
@@ -85,7 +86,7 @@ class Pool:
             channel.setblocking(True)
             with channel, suppress(OSError):
                 channel.shutdown(socket.SHUT_WR)
-                while (found := sync.receive(channel))[0] is not None:
+                while (found := fds.receive(channel, sync.LARGEST))[0]:
                     waiting += [socket.socket(fileno=descriptor) for descriptor in found[1]]
         for connection in waiting:
             with suppress(OSError):
@@ -105,7 +106,7 @@ class Pool:
             for _ in range(wanted):
                 if self._channel is not None:
                     self._coming[kind] += 1
-                    sync.send(self._channel, {"want": kind, "parent": self._parents[kind]})
+                    fds.send(self._channel, f"{kind} {self._parents[kind]}".encode())
 
     def _start_spawner(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -141,15 +142,15 @@ class Pool:
     def _readable(self) -> None:
         while self._channel is not None:
             try:
-                message, descriptors = sync.receive(self._channel)
+                message, descriptors = fds.receive(self._channel, sync.LARGEST)
             except BlockingIOError:
                 return
-            except (OSError, sync.Broken):
-                message, descriptors = None, []
-            if message is None:
+            except OSError:
+                message, descriptors = b"", []
+            if not message:
                 self._spawner_died()
                 return
-            self._arrived(message["kind"], socket.socket(fileno=descriptors[0]))
+            self._arrived(message.split()[0].decode(), socket.socket(fileno=descriptors[0]))
 
     def _arrived(self, kind: str, connection: socket.socket) -> None:
         self._coming[kind] = max(0, self._coming[kind] - 1)

@@ -25,6 +25,8 @@ KEPT = (
     "pier.runtime.logfile",
     "pier.runtime.streams",
     "pier.runtime.state",
+    "pier.runtime.endpoints",
+    "pier.runtime.quiet",
     "pier.runtime.keeper",
     "pier.kernel.pty",
     "json.scanner",

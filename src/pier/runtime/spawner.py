@@ -6,7 +6,7 @@ stage takes a read-only, detached copy of the host's tree, enters it by chroot a
 there: executable, libraries and modules are then mapped from mounts that nobody can make writable, since they belong to
 no namespace. The second stage returns to the host's root with everything loaded, freezes the heap, and forks pairs.
 
-    daemon ──{"want": kind, "parent": control group}──▶ spawner ──{"kind", "pid"} + socket──▶ daemon
+    daemon ──"kind control-group"──▶ spawner ──the same words + socket──▶ daemon
 """
 
 import gc
@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 
-from pier.kernel import faults, fds, namespaces, process
+from pier.kernel import faults, fds, process
 from pier.kernel import mount as m
 from pier.kernel.fds import Socket
 from pier.runtime import create, keeper, slots, sync, warm
@@ -44,67 +44,68 @@ def serve(number: int, host_root: int) -> None:
     channel = Socket(fileno=number)
     os.set_inheritable(number, False)
     title = process.Title()
-    title.set("pier-spawner")
     process.set_name("pier-spawner")
     process.set_dumpable(dumpable=False)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    oom_score = process.sink_oom_score()
+    facts = prepare(title)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
-    facts = prepare()
     gc.collect()
     gc.disable()
     gc.freeze()
     try:
-        while request := sync.receive(channel)[0]:
-            faults.point("spawner-fork")
-            _fork_pair(channel, request, facts, title)
+        _fork_pairs(channel, facts, title, oom_score)
     except ConnectionError:
         return  # the daemon is gone, in the middle of a word
 
 
-def prepare() -> Host:
+def prepare(title: process.Title) -> Host:
     """Warm up what the children will run; the host's facts."""
     facts = create.host()
-    warm.run(facts)
+    warm.run(facts, title)
+    title.set("pier-spawner")
     return facts
 
 
-def _fork_pair(channel: Socket, request: sync.Message, facts: Host, title: process.Title) -> None:
-    """Fork a keeper, which forks its creator, and send the daemon the keeper's socket."""
-    ours, theirs = fds.packet_pair()
-    near, far = fds.packet_pair()
-    pid = namespaces.clone(0)
-    if pid == 0:
-        ours.close()
-        channel.close()
-        _become_keeper(theirs, (near, far), request["parent"], facts, title)
-    for end in (theirs, near, far):
-        end.close()
-    try:
-        sync.send(channel, {"kind": request["want"], "pid": pid}, (ours.fileno(),))
-    finally:
+def _fork_pairs(channel: Socket, facts: Host, title: process.Title, oom_score: str) -> None:
+    """Fork keepers, which fork their creators, and send the daemon the keepers' sockets.
+
+    What this loop writes in memory stays behind with each keeper, page by page: it is kept short, and runs few things.
+    """
+    receive, send, pair, fork = channel.recv, channel.sendmsg, fds.packet_pair, os.fork
+    while request := receive(sync.LARGEST):
+        faults.point("spawner-fork")
+        ours, theirs = pair()
+        near, far = pair()
+        if not fork():
+            ours.close()
+            channel.close()
+            creator = create.Creator(far, facts, request.partition(b" ")[2].decode(), oom_score)
+            _become_keeper(theirs, near, creator, title)
+        theirs.close()
+        near.close()
+        far.close()
+        send((request,), fds.rights((ours.fileno(),)), fds.NOSIGNAL)
         ours.close()
 
 
-def _become_keeper(
-    connection: Socket, channel: tuple[Socket, Socket], parent: str, facts: Host, title: process.Title
-) -> None:
+def _become_keeper(connection: Socket, channel: Socket, creator: create.Creator, title: process.Title) -> None:
     """What the child does: a session of its own, no output of the daemon's, a creator, and then to wait."""
     os.dup2(0, 1)
     os.dup2(0, 2)
     os.setsid()
     process.default_child_signal()
-    near, far = channel
-    creator = namespaces.clone(0)
-    if creator == 0:
-        near.close()
+    number = os.fork()
+    if not number:
+        channel.close()
         connection.close()
         title.set("pier-creator (waiting)")
-        create.serve(far, facts, parent)
-    far.close()
+        create.serve(creator)
+    creator.channel.close()
     title.set("pier-keeper (waiting)")
-    slot = slots.path(facts.layout, parent, creator)
-    keeper.serve(connection, near, creator, title, (facts.layout, slot))
+    slot = slots.path(creator.host.layout, creator.parent, number)
+    keeper.serve(connection, channel, number, title, (creator.host.layout, slot))
 
 
 def main() -> None:

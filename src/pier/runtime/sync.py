@@ -28,7 +28,7 @@ answers a newer daemon too: it ignores keys that it does not know, and refuses w
 
 import json
 import os
-from typing import Any, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 from pier.kernel import fds
 from pier.kernel.fds import Socket
@@ -40,12 +40,24 @@ LARGEST = 64 * 1024
 INPUTS, SECCOMP, NETNS, PIDFD = "inputs", "seccomp", "netns", "pidfd"
 STARTER, CONSOLE, PRESERVED = "starter", "console", "preserved"
 STDIN, STDOUT, STDERR = "stdin", "stdout", "stderr"
+# The order in which a creator hands a keeper its ends of the pipes.
+ENDPOINTS = (STDOUT, STDERR, STDIN)
 Message = dict[str, Any]
+# How messages begin whose rest a keeper need not read: descriptors to hold, a container that nobody watches yet, and
+# one of those whose second descriptor is its seccomp filter.
+HOLD, QUIET, QUIET_FILTERED = b'{"do":"hold"', b'{"quiet":', b'{"quiet":1'
 Write = tuple[str, tuple[tuple[str, str], ...], bool]
 
 
-# Made once, so that a message costs a keeper little.
-_encode, _decode = json.JSONEncoder(separators=(",", ":")).encode, json.JSONDecoder().decode
+def _refuse(value: object) -> NoReturn:
+    raise TypeError(f"a message holds a {type(value).__name__}")
+
+
+# The C parts by themselves, made once: what json puts around them costs a keeper memory with each function it enters.
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_encode_ascii = json.encoder.encode_basestring_ascii
+_make_encoder = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+_chunks = _make_encoder(None, _refuse, _encode_ascii, None, ":", ",", False, False, True)
 
 
 class Facts(TypedDict, total=False):
@@ -74,16 +86,17 @@ class Broken(Exception):
 
 def encode(message: Message) -> bytes:
     """A message as bytes."""
-    return _encode(message).encode()
+    return "".join(_chunks(message, 0)).encode()
 
 
 def decode(data: bytes) -> Message:
     """Bytes as a message. Raises Broken."""
     try:
-        message = _decode(data.decode())
-    except (ValueError, RecursionError):
+        text = data.decode()
+        message, end = _scan(text, 0)
+    except (ValueError, RecursionError, StopIteration):
         raise Broken("a message is not JSON") from None
-    if not isinstance(message, dict):
+    if not isinstance(message, dict) or end != len(text):
         raise Broken("a message is not an object")
     return message
 
