@@ -4,6 +4,7 @@ half-made, and everything can be done again.
 
 import io
 import tarfile
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 
@@ -18,6 +19,16 @@ from tests.support.pierd import Pierd
 pytestmark = pytest.mark.root
 # What a client sees of a daemon that dies: no answer, or half of one.
 DIED = (OSError, HTTPException)
+
+
+@pytest.fixture(autouse=True)
+def _removed(pierd: Pierd) -> Iterator[None]:
+    """Tests share a daemon, and leave it alive and without containers, also when they fail."""
+    yield
+    if pierd.process is None or pierd.process.poll() is not None:
+        pierd.process = None
+        pierd.start()
+    pierd.remove_containers()
 
 
 def some(points: tuple[str, ...], *quick: str) -> list[object]:
@@ -143,3 +154,22 @@ def test_a_full_disk_at_a_start(pierd: Pierd, monkeypatch: pytest.MonkeyPatch) -
     assert state(pierd, "full")["Status"] == "created"
     pierd.api("POST", "/containers/full/start").ok()
     pierd.api("DELETE", "/containers/full?force=1").ok()
+
+
+@pytest.mark.parametrize("point", some(("creator-start", "keeper-serving", "exit-record"), "keeper-serving"))
+def test_a_process_of_the_runtime(pierd: Pierd, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
+    """Whichever of its processes dies, the container ends with 137, leaves nothing, and starts again."""
+    monkeypatch.setenv("PIER_FAULTS", f"{point}=kill")
+    pierd.restart()
+    body = {"Image": "busybox", "Cmd": ["sleep", "100000"], "HostConfig": {"NetworkMode": "none"}}
+    pierd.api("POST", "/containers/create?name=doomed", body).ok()
+    pierd.api("POST", "/containers/doomed/start").ok()
+    pierd.api("POST", "/containers/doomed/kill")
+    assert ends(pierd, "doomed") == 137
+    assert ("keeper" in state(pierd, "doomed")["Error"]) == (point != "creator-start")
+    monkeypatch.delenv("PIER_FAULTS")
+    pierd.restart()
+    pierd.api("POST", "/containers/doomed/start").ok()
+    assert state(pierd, "doomed")["Status"] == "running"
+    pierd.api("DELETE", "/containers/doomed?force=1").ok()
+    wait_until(lambda: leftovers(pierd) == [], f"nothing is left: {leftovers(pierd)}")
