@@ -196,7 +196,7 @@ def test_row_43_cve_2022_23648_a_volume_of_an_image_starts_with_nothing_of_the_h
     canary.check()
 
 
-def test_row_61_cve_2018_15664_row_63_row_64_copies_go_nowhere_else_while_a_link_is_swapped(
+def test_row_61_cve_2018_15664_row_63_row_64_row_65_copies_go_nowhere_else_while_a_link_is_swapped(
     pierd: Pierd, canary: Canary
 ) -> None:
     shared = data(pierd, "copied")
