@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.bundles import Runtime, make_rootfs
+from tests.runtime.lines import Line
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,12 @@ def runtime(module_runtime: Runtime, tmp_path: Path, rootfs: Path) -> Iterator[R
     module_runtime.directory, module_runtime.rootfs = tmp_path, rootfs
     yield module_runtime
     module_runtime.end_all()
+
+
+@pytest.fixture
+def line(tmp_path: Path, rootfs: Path, runtime: Runtime) -> Iterator[Line]:
+    """The command line; its container is removed at the end."""
+    made = Line(tmp_path, rootfs, runtime)
+    yield made
+    made("delete", "--force", "one")
+    assert not Path(f"/sys/fs/cgroup/memory{made.group}").exists()

@@ -2,8 +2,8 @@
 
 import json
 
+from pier.spec.oci_version import OCI_VERSION
 from pier.spec.runtime_config import (
-    OCI_VERSION,
     IdMapping,
     Linux,
     Namespace,

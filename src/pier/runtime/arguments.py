@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from pier.runtime import commands, reports, updating
-from pier.spec.runtime_config import OCI_VERSION
+from pier.spec.oci_version import OCI_VERSION
 
 _VERSION = f"pier-runtime version 0.1.0\nspec: {OCI_VERSION}"
 # Flags of runc's that this runtime does not have, and why.
@@ -22,6 +22,30 @@ REFUSED = {
     "checkpoint": "checkpoints are not supported",
     "restore": "checkpoints are not supported",
 }
+
+
+# Imported when they are used: the launcher's event loop and decoder would cost the other commands 150 ms.
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    """Make a container, up to the point where its program would start."""
+    from pier.runtime import making
+
+    return making.create(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Create and start; wait for the end unless detached."""
+    from pier.runtime import making
+
+    return making.run(arguments)
+
+
+def _exec(arguments: argparse.Namespace) -> int:
+    """Run one more process in a container."""
+    from pier.runtime import making
+
+    return making.exec_(arguments)
 
 
 class Usage(Exception):
@@ -54,7 +78,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     if top.log_format not in ("text", "json"):
         wrong, top.log_format = top.log_format, "text"
         raise _with(top, Usage(f"invalid log-format: {wrong}"))
-    command, *left = [*top.words, *rest] if not top.words else _split(words, top.words[0])
+    try:
+        _refuse(rest)
+    except Usage as usage:
+        raise _with(top, usage) from None
+    command, *left = top.words or [""]
     try:
         return _command(command, left, top)
     except Usage as usage:
@@ -64,12 +92,6 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def _with(given: argparse.Namespace, usage: Usage) -> Usage:
     usage.given = given
     return usage
-
-
-def _split(words: Sequence[str], command: str) -> list[str]:
-    """The command and all behind it, as they were typed."""
-    at = list(words).index(command)
-    return list(words[at:])
 
 
 def _command(name: str, words: list[str], top: argparse.Namespace) -> argparse.Namespace:
@@ -87,7 +109,7 @@ def _command(name: str, words: list[str], top: argparse.Namespace) -> argparse.N
         command.flags(parser)
     parser.add_argument("words", nargs=argparse.REMAINDER if command.program else "*", metavar="container-id")
     given, unknown = (
-        parser.parse_known_intermixed_args(words) if not command.program else (parser.parse_args(words), [])
+        parser.parse_known_intermixed_args(words) if not command.program else parser.parse_known_args(words)
     )
     if given.help:
         raise Usage("", 0, parser.format_help())
@@ -216,13 +238,13 @@ def _directory(text: str) -> Path:
 
 
 COMMANDS = {
-    "create": _Command(commands.create, 1, 1, _creating),
+    "create": _Command(_create, 1, 1, _creating),
     "start": _Command(commands.start, 1, 1),
-    "run": _Command(commands.run, 1, 1, _running),
+    "run": _Command(_run, 1, 1, _running),
     "state": _Command(reports.state, 1, 1),
     "kill": _Command(commands.kill, 1, 2, _killing),
     "delete": _Command(commands.delete, 1, 1, _deleting),
-    "exec": _Command(commands.exec_, 1, None, _executing, program=True),
+    "exec": _Command(_exec, 1, None, _executing, program=True),
     "list": _Command(reports.list_, 0, 0, _listing),
     "ps": _Command(reports.ps, 1, None, _formatted, program=True),
     "events": _Command(reports.events, 1, 1, _events),

@@ -145,8 +145,9 @@ class User(Step):
     def context(self) -> str:
         return "unable to setup user"
 
-    def apply(self, stage: Stage) -> None:  # noqa: ARG002
-        os.setgroups(list(self.groups))
+    def apply(self, stage: Stage) -> None:
+        if self.groups or not stage.groups_denied:
+            os.setgroups(list(self.groups))
         os.setresgid(self.gid, self.gid, self.gid)
         os.setresuid(self.uid, self.uid, self.uid)
         os.umask(self.umask)

@@ -201,16 +201,26 @@ class JoinContainer(Step):
                 raise
             namespaces.setns(stage.pidfd, self.flags)  # nobody may enter the user namespace that he is in
         else:
-            become_root()
+            become_root(stage)
         os.close(stage.pidfd)
 
 
-def become_root() -> None:
+def become_root(stage: Stage) -> None:
     """Become the root of the user namespace just entered, with the capabilities that entering gave."""
-    os.setgroups(())
+    stage.groups_denied = _denies_groups()
+    if not stage.groups_denied:
+        os.setgroups(())
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     set_parent_death_signal(signal.SIGKILL)  # a change of credentials has forgotten it
+
+
+def _denies_groups() -> bool:
+    """Whether this user namespace was made by an unprivileged user, whose groups cannot be changed in it."""
+    try:
+        return cgroup.read("/proc/self/setgroups").strip() == "deny"
+    except OSError:
+        return False
 
 
 class SlaveMounts(Step):

@@ -18,7 +18,7 @@ from pier.runtime.namespace_plan import FLAGS
 from pier.runtime.options import WORDS
 from pier.runtime.sync import Message
 from pier.spec.errors import Conflict, InvalidParameter
-from pier.spec.runtime_config import OCI_VERSION
+from pier.spec.oci_version import OCI_VERSION
 
 Arguments = argparse.Namespace
 HOOKS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")

@@ -34,6 +34,7 @@ class Stage:
         self.preserved: list[int] = []
         self.slot = ""
         self.forked = False
+        self.groups_denied = False
         self.root = -1
         self.procfs = -1
         self.sources: dict[int, int] = {}

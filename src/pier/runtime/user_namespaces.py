@@ -56,8 +56,8 @@ class BecomeRoot(Step):
     def context(self) -> str:
         return "error becoming the user namespace's root"
 
-    def apply(self, stage: Stage) -> None:  # noqa: ARG002
-        become_root()
+    def apply(self, stage: Stage) -> None:
+        become_root(stage)
 
 
 class TimeNamespace(Step):

@@ -8,8 +8,6 @@ import msgspec
 
 from pier.spec.runtime_resources import LinuxDevice, LinuxResources
 
-OCI_VERSION = "1.2.0"
-
 
 class _Part(msgspec.Struct, rename="camel", omit_defaults=True):
     """A part of the document."""

@@ -3,7 +3,8 @@
 from pier.engine.oci import devices, mounts, namespaces, paths, processes, resources, security
 from pier.engine.oci.facts import ContainerFacts, Settings
 from pier.runtime.facts import HostFacts
-from pier.spec.runtime_config import OCI_VERSION, Linux, Root, Spec
+from pier.spec.oci_version import OCI_VERSION
+from pier.spec.runtime_config import Linux, Root, Spec
 
 
 def configure(facts: ContainerFacts, host: HostFacts, settings: Settings) -> Spec:
