@@ -1,5 +1,6 @@
 """`pierd`: reads its arguments and configuration, and hands over to the service. Starts light: little is imported."""
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -39,6 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(settings: Settings, words: Sequence[str]) -> int:
     """Serve; errors of the start are one line on standard error."""
+    gc.disable()  # loading makes objects and no garbage: looking for it would take a tenth of the start
     from pier.daemon.service import run
 
     try:
@@ -46,6 +48,8 @@ def _run(settings: Settings, words: Sequence[str]) -> int:
     except PierError as error:
         print(f"failed to start daemon: {error.message}", file=sys.stderr)
         return _FAILED
+    finally:
+        gc.enable()
     return 0
 
 

@@ -26,6 +26,8 @@ from pier.store.lock import Lock
 log = logging.getLogger("pier.daemon")
 # How long requests that change something may take at the end.
 _PATIENCE = 10.0
+# The first clients are answered before what was loaded is put aside (20 ms).
+_SETTLED = 2.0
 _INTERRUPTS_THAT_END_AT_ONCE = 3
 _FORCED = 130
 
@@ -85,6 +87,13 @@ def _load_http() -> None:
             os.environ["SSL_CERT_FILE"] = before
 
 
+def _collect_garbage_from_now_on() -> None:
+    """Put aside what the start has made, which stays for good, and look for garbage among what comes after it."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
 class _Service:
     """One run of the daemon."""
 
@@ -115,8 +124,7 @@ class _Service:
         for listener in self._listeners:
             await server.listen(listener.socket)
             log.info("API listen on %s", listener.name)
-        gc.collect()
-        gc.freeze()
+        asyncio.get_running_loop().call_later(_SETTLED, _collect_garbage_from_now_on)
         self._notifier.ready()
         log.info("Daemon has completed initialization")
         policies = asyncio.ensure_future(engine.reconcile.follow_policies())
