@@ -119,6 +119,8 @@ def test_a_malformed_file_is_one_clear_error(file: Path, document: object, words
         (["--log-level", "loud"], "invalid --log-level: loud"),
         (["--log-format", "xml"], "invalid --log-format: xml"),
         (["--log-driver", "syslog"], "invalid --log-driver: syslog"),
+        (["--log-opt", "max-size=big"], "invalid value for max-size"),
+        (["--log-opt", "size=1m"], "unknown log opt 'size'"),
         (["--default-ulimit", "nofile"], "invalid ulimit argument: nofile"),
         (["--default-ulimit", "nofile=9:1"], "ulimit soft limit must be less than or equal to hard limit: 9 > 1"),
         (["--default-ipc-mode", "host"], "invalid --default-ipc-mode: host"),

@@ -55,7 +55,7 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         "default-network-opt", "the bridge driver has no options to default", _M, directives=("default-network-opts",)
     ),
-    Refusal("default-runtime", "containers run in Pier's own runtime", already=("pier", "runc")),
+    Refusal("default-runtime", "containers run in Pier's own runtime", already=("pier-runtime",)),
     Refusal(
         "exec-opt", "cgroups are written directly", _L, ("native.cgroupdriver=cgroupfs",), directives=("exec-opts",)
     ),

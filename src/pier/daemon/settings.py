@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pier.daemon.arguments import Value
+from pier.spec import log_options
 from pier.spec.errors import InvalidParameter
 
 DEFAULT_CONFIG_FILE = Path("/etc/pier/daemon.json")
@@ -103,6 +104,8 @@ def from_values(values: Mapping[str, Value], *, group_is_given: bool | None = No
         shutdown_containers=taken.switch("shutdown-containers"),
         shutdown_timeout=_at_least("shutdown-timeout", taken.number("shutdown-timeout", 15), 0),
     )
+    if settings.log_driver == "json-file":
+        log_options.check(settings.log_options)
     if settings.bip and settings.bridge:
         raise InvalidParameter("you specified -b & --bip, mutually exclusive options: please specify only one")
     return settings

@@ -1,12 +1,25 @@
-"""The options of the json-file log driver, `max-size` and `max-file`, as Docker reads them."""
+"""The options of the json-file log driver, as Docker reads them; what Pier does not act on is refused by name."""
 
 import re
 from collections.abc import Mapping
 
-from pier.spec.errors import InvalidParameter
+from pier.spec.errors import InvalidParameter, NotSupported
 
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([kKmMgGtTpP])?[iI]?[bB]?", re.ASCII)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_KNOWN = frozenset({"max-size", "max-file", "compress"})
+_NOT_BUILT = frozenset({"labels", "labels-regex", "env", "env-regex", "tag"})
+
+
+def check(options: Mapping[str, str]) -> None:
+    """Raise for the first option that is unknown, wrong or not built."""
+    for name, value in options.items():
+        if name not in _KNOWN | _NOT_BUILT:
+            raise InvalidParameter(f"unknown log opt '{name}' for json-file log driver")
+        if (name in _NOT_BUILT and value) or (name == "compress" and value not in ("", "false")):
+            raise NotSupported(f"log opt '{name}' of the json-file log driver is not supported yet")
+    max_size(options)
+    max_file(options)
 
 
 def max_size(options: Mapping[str, str]) -> int:

@@ -199,6 +199,10 @@ def test_bad_input_is_refused_in_dockers_words(fields: dict[str, Any], text: str
     assert raised.value.message == text
 
 
+def endpoint(**settings: Any) -> NetworkingConfig:
+    return NetworkingConfig({"n": EndpointSettings(**settings)})
+
+
 @pytest.mark.parametrize(
     ("fields", "kind", "text"),
     [
@@ -228,6 +232,18 @@ def test_bad_input_is_refused_in_dockers_words(fields: dict[str, Any], text: str
         ({"DnsSearch": ["a b"]}, InvalidParameter, "invalid DnsSearch entry"),
         ({"Env": ["A=\0"]}, InvalidParameter, "can't contain null"),
         ({"Image": "", "HostConfig": None}, InvalidParameter, "config cannot be empty"),
+        ({"Runtime": "runc"}, InvalidParameter, "unknown or invalid runtime name: runc"),
+        ({"Runtime": "io.containerd.runc.v2"}, InvalidParameter, "unknown or invalid runtime name: io.containerd"),
+        ({"LogConfig": LogConfig("json-file", {"tag": "x"})}, NotSupported, "log opt 'tag'"),
+        ({"LogConfig": LogConfig("", {"compress": "true"})}, NotSupported, "log opt 'compress'"),
+        ({"NetworkingConfig": endpoint(Aliases=["a 1.2.3.4\nb"])}, InvalidParameter, "invalid alias for network n"),
+        ({"NetworkingConfig": endpoint(Links=["a:b"])}, NotSupported, "Links of network n"),
+        ({"NetworkingConfig": endpoint(DriverOpts={"x": "y"})}, NotSupported, "driver option x of network n"),
+        (
+            {"NetworkingConfig": endpoint(IPAMConfig=EndpointIPAMConfig(IPv6Address="fd00::1"))},
+            NotSupported,
+            "IPAMConfig.IPv6Address of network n",
+        ),
     ],
 )
 def test_what_pier_refuses_beyond_docker_is_named(fields: dict[str, Any], kind: type[PierError], text: str) -> None:

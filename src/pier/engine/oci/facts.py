@@ -20,8 +20,8 @@ class Settings:
     init: bool = False
     seccomp_profile: str = ""  # a JSON profile's text, "unconfined", or "" for the built-in one
     ulimits: tuple[Ulimit, ...] = ()
-    runtimes: frozenset[str] = frozenset({"pier", "runc"})
-    default_runtime: str = "runc"
+    runtimes: frozenset[str] = frozenset({"pier-runtime"})
+    default_runtime: str = "pier-runtime"
     log_drivers: frozenset[str] = frozenset({"json-file", "none"})
     default_log_driver: str = "json-file"
     log_options: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import re
 from pier.engine.oci.namespaces import container_of, is_container
 from pier.engine.oci.network_files import HOST_GATEWAY, split_extra_host
 from pier.spec.containers import CreateRequest, EndpointSettings, HostConfig
-from pier.spec.errors import InvalidParameter
+from pier.spec.errors import InvalidParameter, NotSupported
 from pier.spec.ports import exposed_ports, parse_range, publications
 
 _MAC = re.compile(r"[0-9a-fA-F]{2}([:-])(?:[0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}", re.ASCII)
@@ -88,6 +88,13 @@ def _check_endpoint(name: str, settings: EndpointSettings | None) -> None:
         raise InvalidParameter(f"no EndpointSettings for {name}")
     if settings.MacAddress:
         _check_mac(settings.MacAddress)
+    for alias in settings.Aliases or ():
+        if not _ALIAS.fullmatch(alias):  # it stands in the hosts files of others
+            raise InvalidParameter(f"invalid alias for network {name}: {alias!r}")
+    if settings.Links:
+        raise NotSupported(f"Links of network {name} are not supported: its containers know each other by name")
+    if settings.DriverOpts:
+        raise NotSupported(f"driver option {next(iter(settings.DriverOpts))} of network {name} is not supported")
     wanted = settings.IPAMConfig
     if wanted is None:
         return
@@ -98,6 +105,9 @@ def _check_endpoint(name: str, settings: EndpointSettings | None) -> None:
     for address in wanted.LinkLocalIPs or ():
         if not _is_address(address):
             raise InvalidParameter(f"invalid link-local IP address: {address}")
+    for field, value in (("IPv6Address", wanted.IPv6Address), ("LinkLocalIPs", wanted.LinkLocalIPs)):
+        if value:
+            raise NotSupported(f"IPAMConfig.{field} of network {name} is not supported yet")
 
 
 def _check_mac(text: str) -> None:

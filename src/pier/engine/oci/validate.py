@@ -12,16 +12,15 @@ from pier.engine.oci.facts import Settings
 from pier.engine.oci.namespaces import container_of, is_container
 from pier.engine.signals import parse_signal
 from pier.runtime.facts import CAPABILITIES, HostFacts
+from pier.spec import log_options
 from pier.spec.capabilities import normalized
 from pier.spec.containers import CreateRequest, HealthConfig, HostConfig, Ulimit
 from pier.spec.errors import InvalidParameter, NotFound
-from pier.spec.log_options import max_file, max_size
 
 _MILLISECOND = 1_000_000
 _HOSTNAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
 _LONGEST_HOSTNAME = 64
 _ULIMITS = frozenset(name.removeprefix("RLIMIT_").lower() for name in dir(resource) if name.startswith("RLIMIT_"))
-_LOG_OPTIONS = frozenset({"max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag"})
 
 
 def validate(request: CreateRequest, host: HostFacts, settings: Settings) -> list[str]:
@@ -138,14 +137,8 @@ def _check_log(host_config: HostConfig, settings: Settings) -> None:
     driver = host_config.LogConfig.Type or settings.default_log_driver
     if driver not in settings.log_drivers:
         raise InvalidParameter(f'error looking up logging plugin {driver}: plugin "{driver}" not found')
-    options = host_config.LogConfig.Config or {}
-    if driver == "none":
-        return
-    for name in options:
-        if name not in _LOG_OPTIONS:
-            raise InvalidParameter(f"unknown log opt '{name}' for {driver} log driver")
-    max_size(options)
-    max_file(options)
+    if driver != "none":
+        log_options.check(host_config.LogConfig.Config or {})
 
 
 def _check_modes(host_config: HostConfig) -> None:
