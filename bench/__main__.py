@@ -1,6 +1,7 @@
 """`python -m bench`: start the engines, run scenarios in turn, print and keep the table."""
 
 import argparse
+import compileall
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from bench.engines import BenchDockerd, BenchPierd
 from bench.measure import Row
 from tests.support.engines import Engine
 from tests.support.images import make_busybox
+from tests.support.pierd import SOURCE
 
 Scenario = Callable[[Sequence[Engine], int], list[Row]]
 SCENARIOS: dict[str, Scenario] = {
@@ -74,6 +76,7 @@ def start(peer: str) -> list[Engine]:
     """Both engines with busybox; Pier alone where dockerd cannot be started."""
     kinds: list[type[Engine]] = [BenchPierd] if peer == "none" else [BenchPierd, BenchDockerd]
     engines: list[Engine] = []
+    compileall.compile_dir(SOURCE, quiet=1)
     with TemporaryDirectory(prefix="pier-bench-") as directory:
         busybox = make_busybox(Path(directory) / "busybox.tar")
         for kind in kinds:

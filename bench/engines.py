@@ -38,7 +38,9 @@ class BenchPierd(Pierd):
         ]
 
     def environment(self) -> dict[str, str]:
-        return dict(os.environ) | {"PYTHONPATH": str(SOURCE), host.MARK: str(self.root)}
+        # An installed Pier starts from compiled modules, which the bench has made before.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return inherited | {"PYTHONPATH": str(SOURCE), host.MARK: str(self.root)}
 
     def processes(self) -> list[int]:
         """Every process that Pier keeps: daemon, spawner, waiting pairs, keepers, helpers."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 from bench.engines import BenchDockerd, BenchPierd
-from bench.measure import Row, pss_mib, seconds
+from bench.measure import Row, in_turn, pss_mib, seconds
 from tests.support.engines import Engine
 
 COUNT = 100
@@ -55,8 +55,8 @@ def logs(engines: Sequence[Engine], pairs: int) -> list[Row]:
     """A million lines of 100 bytes: until the container that writes them is over, and read back by `docker logs`."""
     written = Row("1,000,000 log lines written (container's life)", "s", limit=1.5)
     read = Row("1,000,000 log lines read by `docker logs`", "s", limit=2.5)
-    for _ in range(max(1, pairs // 7)):
-        for engine in engines:
+    for turn in range(max(1, pairs // 7)):
+        for engine in in_turn(engines, turn):
             ours = engine.kind == "pierd"
             begin = time.perf_counter()
             engine.docker("run", "-d", "--name", "bench-logs", "busybox", "sh", "-c", WRITER).ok()

@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+Thing = TypeVar("Thing")
 
 
 @dataclass
@@ -53,6 +56,11 @@ def seconds(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
+
+
+def in_turn(things: Sequence[Thing], turn: int) -> Sequence[Thing]:
+    """The first one first in even turns, last in odd ones: each has to bear what the other leaves in the background."""
+    return things if turn % 2 == 0 else things[::-1]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

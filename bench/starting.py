@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from bench.measure import Row, percentile, seconds
+from bench.measure import Row, in_turn, percentile, seconds
 from tests.support.api import UnixConnection
 from tests.support.engines import Engine
 
@@ -19,7 +19,7 @@ def run(engines: Sequence[Engine], pairs: int) -> list[Row]:
     host = Row("the same, `--network host`", "ms")
     floor = Row("of that, the docker command line itself (`docker ps`)", "ms")
     for turn in range(-WARM_UP, pairs):
-        for engine in engines:
+        for engine in in_turn(engines, turn):
             taken = seconds(lambda: engine.docker("run", "--rm", "busybox", "true").ok()) * 1e3
             on_host = seconds(lambda: engine.docker("run", "--rm", "--network", "host", "busybox", "true").ok()) * 1e3
             alone = seconds(lambda: engine.docker("ps", "-q").ok()) * 1e3
@@ -36,7 +36,7 @@ def api(engines: Sequence[Engine], pairs: int) -> list[Row]:
     last = Row("API create + start, bridge, 99th percentile", "ms", limit=60.0)
     taken: dict[str, list[float]] = {engine.kind: [] for engine in engines}
     for turn in range(-WARM_UP, pairs * 5):
-        for engine in engines:
+        for engine in in_turn(engines, turn):
             with closing(UnixConnection(engine.socket, 60)) as connection:
                 value = _create_and_start(connection) * 1e3
             if turn >= 0:
@@ -53,7 +53,7 @@ def exec_(engines: Sequence[Engine], pairs: int) -> list[Row]:
     for engine in engines:
         engine.docker("run", "-d", "--name", "bench-exec", "busybox", "sleep", "100000").ok()
     for turn in range(-WARM_UP, pairs):
-        for engine in engines:
+        for engine in in_turn(engines, turn):
             taken = seconds(lambda: engine.docker("exec", "bench-exec", "true").ok()) * 1e3
             if turn >= 0:
                 _values(row, engine).append(taken)
@@ -65,8 +65,8 @@ def exec_(engines: Sequence[Engine], pairs: int) -> list[Row]:
 def clients(engines: Sequence[Engine], pairs: int) -> list[Row]:
     """24 runs by eight command lines at once, several rounds."""
     row = Row("eight clients at once, `docker run --rm busybox true`", "containers/s", more_is_better=True, goal=4.0)
-    for _ in range(max(3, pairs // 4)):
-        for engine in engines:
+    for turn in range(max(3, pairs // 4)):
+        for engine in in_turn(engines, turn):
             with ThreadPoolExecutor(8) as pool:
                 begin = time.perf_counter()
                 for result in pool.map(lambda _: engine.docker("run", "--rm", "busybox", "true"), range(24)):
