@@ -1,5 +1,6 @@
 """What the kernel holds: mounts, links, cgroups, nftables tables, processes; two moments can be compared."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -61,7 +62,8 @@ def cgroups(part: str) -> frozenset[str]:
     """Control groups of the first two levels under every hierarchy whose path holds `part` and speaks of Pier."""
     found: set[str] = set()
     for pattern in ("pier*", "pier*/*", "*/pier*", "*/pier*/*"):
-        found.update(str(path) for path in CGROUPS.glob(pattern) if path.is_dir() and part in str(path))
+        # Unlike Path.glob, this one bears groups that go away meanwhile.
+        found.update(path for path in glob.glob(f"{CGROUPS}/{pattern}") if part in path and os.path.isdir(path))
     return frozenset(found)
 
 
