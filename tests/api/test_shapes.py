@@ -1,6 +1,7 @@
 """Pier's JSON beside dockerd's: every key that Docker answers is there, with a value of the same kind."""
 
 import json
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -43,11 +44,14 @@ def differences(docker: object, pier: object) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def both(dockerd: Engine, pierd: Pierd) -> tuple[Engine, Pierd]:
+def both(dockerd: Engine, pierd: Pierd) -> Iterator[tuple[Engine, Pierd]]:
     for engine in (dockerd, pierd):
         engine.docker("volume", "create", "--label", "a=b", "shaped").ok()
         engine.docker("create", "--name", "shaped", "-v", "shaped:/v", "busybox", "true").ok()
-    return dockerd, pierd
+    yield dockerd, pierd
+    for engine in (dockerd, pierd):
+        engine.docker("rm", "shaped")
+        engine.docker("volume", "rm", "shaped")
 
 
 @pytest.mark.parametrize(

@@ -96,11 +96,12 @@ def dockerd(busybox_tar: Path) -> Iterator[Dockerd]:
 
 
 @pytest.fixture(scope="module")
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Pier, and for tests marked `peer` dockerd too: the same assertions hold on both."""
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Pier, and for tests marked `peer` dockerd too: the same assertions hold on both. What a module leaves goes."""
     chosen = request.getfixturevalue(request.param)
     assert isinstance(chosen, Engine)
-    return chosen
+    yield chosen
+    chosen.remove_containers()
 
 
 @pytest.fixture(scope="module", autouse=True)
