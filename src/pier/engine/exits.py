@@ -7,6 +7,7 @@ with 137.
 """
 
 import asyncio
+import logging
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -22,7 +23,9 @@ from pier.engine.restarts import restarts_after_exit
 from pier.runtime.faults import point
 from pier.runtime.launch import Keeper
 from pier.runtime.state import Exit
+from pier.spec.errors import PierError
 
+log = logging.getLogger("pier.engine")
 Later = Callable[[Container], Awaitable[None]]
 
 
@@ -68,9 +71,20 @@ class Exits:
         self._change(container, exited)
 
     def _clean_up(self, container: Container) -> None:
-        """In a thread: end what is left in the cgroup, give network and volumes back."""
-        self._parts.empty_cgroup(container.id)
-        self._parts.give_back(container.record)
+        """In a thread: end what is left in the cgroup, give network and volumes back.
+
+        What the host refuses stays for the next start: the program has ended all the same, and those who wait must
+        learn of it.
+        """
+        steps: tuple[Callable[[], None], ...] = (
+            lambda: self._parts.empty_cgroup(container.id),
+            lambda: self._parts.give_back(container.record),
+        )
+        for step in steps:
+            try:
+                step()
+            except (OSError, PierError) as error:
+                log.error("cleaning up after container %s: %s", container.id, error)
         shutil.rmtree(self._parts.run_directory(container.id), ignore_errors=True)
 
     def _tell_disconnected(self, container: Container) -> None:

@@ -6,6 +6,7 @@ undoes itself: the network is released, the cgroup emptied, and the state says w
 written without waiting: a daemon that dies before it is durable finds the keeper alive and adopts it.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,9 @@ from pier.engine.start_files import log_target, make_bind_sources, wants_init, w
 from pier.runtime.faults import point
 from pier.runtime.launch import Keeper, LaunchRequest, OverlayRoot
 from pier.spec import runtime_config
-from pier.spec.errors import Conflict, NotModified, PierError, StartFailed
+from pier.spec.errors import Conflict, NotModified, PierError, StartFailed, SystemFailure
+
+log = logging.getLogger("pier.engine")
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,12 @@ class Starting:
             raise Conflict("cannot start a paused container, try unpause instead")
         if status == "restarting":
             self._exits.call_off_restart(container)
-        failure: PierError | None = None
+        failure: Exception | None = None
         async with container.lock:
             self._check(container)
             try:
                 await self.run(container)
-            except PierError as error:
+            except Exception as error:
                 failure = error
         if failure is not None:
             if container.record.host_config.AutoRemove:
@@ -71,7 +74,8 @@ class Starting:
                 return
             try:
                 await self.run(container, by_policy=True)
-            except PierError:
+            except Exception as error:
+                log.error("container %s does not start again: %s", container.id, error)
                 self._exits.gave_up(container)
 
     def _check(self, container: Container) -> None:
@@ -86,8 +90,9 @@ class Starting:
         try:
             async with container.root_lock:
                 keeper = await self._launch(container)
-        except PierError as error:
-            await self._undo(container, error)
+        except Exception as error:  # a defect of ours leaves as little behind as the host's refusal
+            known = error if isinstance(error, PierError) else SystemFailure(f"internal error: {type(error).__name__}")
+            await self._undo(container, known)
             raise
         finally:
             self._parts.attachments.drop(container)
@@ -165,7 +170,10 @@ class Starting:
         """Leave nothing of a start that failed, and show why in the state."""
         code = error.code if isinstance(error, StartFailed) and error.code != 125 else 128
         was_connected = container.record.sandbox != ""
-        await self._parts.offload.run(self._clean_up, container.record)
+        try:
+            await self._parts.offload.run(self._clean_up, container.record)
+        except PierError as failure:  # the client is to hear why the start failed
+            log.error("cleaning up after container %s: %s", container.id, failure)
         if was_connected:
             self._parts.news.networks(container.record, "disconnect")
         record = container.record
