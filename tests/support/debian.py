@@ -16,9 +16,9 @@ EMPTY = ("dev", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sy
 FIELDS = ("Package", "Essential", "Depends", "Pre-Depends", "Provides", "Status")
 
 
-def make_debian(target: Path) -> Path:
-    """Write the tar (about 55 MB). Its accounts are Debian's own, not this host's."""
-    files = sorted({path for package in essential() for path in recorded(package)})
+def make_debian(target: Path, *also: str) -> Path:
+    """Write the tar (about 55 MB) with the packages named `also`. Its accounts are Debian's own, not this host's."""
+    files = sorted({path for package in essential(*also) for path in recorded(package)})
     with tarfile.open(target, "w") as archive:
         for name, place in MERGED.items():
             archive.addfile(_entry(name, tarfile.SYMTYPE, 0o777, place))
@@ -32,11 +32,11 @@ def make_debian(target: Path) -> Path:
     return target
 
 
-def essential() -> list[str]:
-    """Names of the installed packages that Debian calls essential, and of all that they depend on."""
+def essential(*also: str) -> list[str]:
+    """Names of the installed packages that Debian calls essential, of those named, and of all that they depend on."""
     listed = _query("-W", "-f", "\t".join(f"${{{name}}}" for name in FIELDS) + "\n")
     known: dict[str, list[str]] = {}
-    wanted: list[str] = []
+    wanted = [*also]
     for line in listed.splitlines():
         package, is_essential, depends, before, provides, status = line.split("\t")
         if status.endswith(" installed"):
