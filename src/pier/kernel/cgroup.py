@@ -180,9 +180,14 @@ def _enable(directory: str) -> None:
 
 
 def enter(layout: Layout, path: str, pid: int = 0) -> None:
-    """Move a process (0: this one) into the group, in every tree."""
+    """Move a process (0: this one, which has one thread) into the group, in every tree.
+
+    A v1 tree's `tasks` takes the calling thread at once; for `cgroup.procs` the kernel holds up every fork and exit of
+    the host, and waits for a quiet point of every processor first, some 12 ms.
+    """
     for point in layout.mount_points():
-        write(f"{point}{path}/cgroup.procs", str(pid))
+        file = "tasks" if pid == 0 and point != layout.unified else "cgroup.procs"
+        write(f"{point}{path}/{file}", str(pid))
 
 
 def processes(layout: Layout, path: str) -> list[int]:

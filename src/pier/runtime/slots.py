@@ -1,9 +1,9 @@
 """Slots: v1 control groups made and entered ahead of need, and renamed to the container's when it comes.
 
-To move a process into a control group the kernel waits for a quiet point of every processor, some 12 ms on an idle
-host, which is more than all the rest of a start. So a waiting creator sits in a v1 group of its own from the beginning,
-and a start renames that group, which waits for nothing. v2 cannot rename, and needs no slot: see
-`namespaces.clone_into`.
+To make and to enter a group in a dozen trees takes its time, and where the kernel moves a process by `cgroup.procs` it
+waits for a quiet point of every processor, some 12 ms. So a waiting creator sits in a v1 group of its own from the
+beginning, and a start renames that group, which waits for nothing. v2 cannot rename, and needs no slot: see
+`namespaces.clone_sharing`.
 """
 
 import os
