@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from pier.engine.events import HISTORY, Event, Events, make_event
+from pier.engine.events import BEHIND, HISTORY, Event, Events, make_event
 from pier.spec.errors import InvalidParameter
 from pier.spec.filters import Filters
 
@@ -131,3 +131,27 @@ def test_filters_of_events(filters: dict[str, list[str]], event: Event, passes: 
         ]
 
     assert bool(asyncio.run(scene())) is passes
+
+
+def test_a_stream_that_was_never_begun_is_no_listener() -> None:
+    async def scene() -> None:
+        events = Events()
+        stream = events.subscribe()
+        assert events.listeners == 1
+        del stream
+        assert events.listeners == 0
+
+    asyncio.run(scene())
+
+
+def test_who_is_too_far_behind_hears_the_end_and_no_gap() -> None:
+    async def scene() -> None:
+        events = Events()
+        stream = events.subscribe()
+        for number in range(BEHIND + 2):
+            events.publish("container", f"a{number}", "a")
+        told = [event.Action async for event in stream]
+        assert told == [f"a{number}" for number in range(BEHIND)]
+        assert events.listeners == 0
+
+    asyncio.run(scene())

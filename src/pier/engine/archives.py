@@ -28,7 +28,7 @@ class Archives:
     async def read(self, container: Container, path: str) -> AsyncIterator[bytes]:
         """An archive of a path, named by its last component."""
         async with self._roots.open(container, path) as root:
-            resource = await self._parts.offload.run(_locate, container, root)
+            resource = await self._parts.offload.run(_locate, container, root, abandoned=_close)
             try:
                 self._parts.news.container(container, "archive-path")
                 async for piece in archive.pack(resource.directory, select=resource.base, rename=resource.name):
@@ -50,7 +50,7 @@ class Archives:
         async with self._roots.open(container, path) as root:
             if root.read_only:
                 raise Forbidden(root.read_only)
-            directory = await self._parts.offload.run(_directory, container, root)
+            directory = await self._parts.offload.run(_directory, container, root, abandoned=os.close)
             try:
                 owner = await self._parts.offload.run(owner_of, container.record, self._parts) if as_user else None
                 await archive.extract(source, directory, owner=owner, keep_directories=keep_directories)
@@ -78,6 +78,10 @@ def _locate(container: Container, root: Root) -> archive.Resource:
         return archive.locate(root.descriptor, root.path)
     except NotFound as error:
         raise NotFound(f"{error.message} in container {container.name}") from None
+
+
+def _close(resource: archive.Resource) -> None:
+    os.close(resource.directory)
 
 
 def _stat(container: Container, root: Root) -> str:

@@ -81,7 +81,13 @@ class Container:
             future.set_result(Outcome(self.state.exit_code))
         else:
             self.waiters.setdefault(condition, []).append(future)
+            future.add_done_callback(lambda done: self._forget(condition, done))
         return future
+
+    def _forget(self, condition: Condition, future: "asyncio.Future[Outcome]") -> None:
+        """Keep nothing of one who gave up: containers live long, and many ask."""
+        if future in (waiting := self.waiters.get(condition, [])):
+            waiting.remove(future)
 
     def tell(self, condition: Condition, outcome: Outcome) -> None:
         """Answer those who wait for a condition."""

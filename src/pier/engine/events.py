@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 
@@ -12,6 +13,8 @@ from pier.spec.errors import InvalidParameter
 from pier.spec.filters import Filters
 
 HISTORY = 256
+# So many events may wait for one listener; one that is further behind has its stream ended, not a gap in it.
+BEHIND = 1 << 14
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -58,7 +61,8 @@ class Events:
     def __init__(self, now: Callable[[], int] = time.time_ns) -> None:
         self._now = now
         self._history: deque[Event] = deque(maxlen=HISTORY)
-        self._listeners: set[asyncio.Queue[Event]] = set()
+        # held by their streams: one that was never begun is gone with its request
+        self._listeners: weakref.WeakSet[asyncio.Queue[Event]] = weakref.WeakSet()
         self._last = 0
 
     @property
@@ -71,8 +75,11 @@ class Events:
         self._last = max(self._now(), self._last + 1)
         event = make_event(type_, action, actor_id, attributes or {}, self._last)
         self._history.append(event)
-        for queue in self._listeners:
-            queue.put_nowait(event)
+        for queue in list(self._listeners):
+            try:
+                queue.put_nowait(event)
+            except asyncio.QueueFull:
+                self._listeners.discard(queue)
         return event
 
     def subscribe(
@@ -90,7 +97,7 @@ class Events:
         past = [event for event in self._history if _within(event, since, until)] if since or until else []
         queue: asyncio.Queue[Event] | None = None
         if until is None or until > self._now():
-            queue = asyncio.Queue()
+            queue = asyncio.Queue(BEHIND)
             self._listeners.add(queue)
         return self._stream(past, queue, until, wanted)
 
@@ -101,7 +108,7 @@ class Events:
             for event in past:
                 if _passes(wanted, event):
                     yield event
-            while queue is not None:
+            while queue is not None and (queue in self._listeners or not queue.empty()):
                 found = await self._next(queue, until)
                 if found is None:
                     return

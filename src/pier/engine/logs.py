@@ -75,8 +75,8 @@ class Logs:
         return self._read(container, Path(path), _for(container, query))
 
     async def _read(self, container: Container, path: Path, query: LogQuery) -> AsyncIterator[bytes]:
+        reader = await self._parts.offload.run(LogReader, path, query, abandoned=LogReader.close)
         stopped = container.wait_for("not-running")
-        reader = await self._parts.offload.run(LogReader, path, query)
         try:
             while True:
                 last = not query.follow or stopped.done()

@@ -29,10 +29,22 @@ class Offload:
     def __init__(self, workers: int = 16) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="engine")
 
-    async def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a plain function in a thread and hand back its result; what the host fails at becomes a PierError."""
+    async def run(
+        self, function: Callable[..., T], *arguments: object, abandoned: Callable[[T], object] | None = None
+    ) -> T:
+        """Run a plain function in a thread and hand back its result; what the host fails at becomes a PierError.
+
+        A caller who is cancelled still waits for the thread, which uses what the caller will close; `abandoned` then
+        takes the result that nobody else will.
+        """
+        work = asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            if not work.cancelled() and work.exception() is None and abandoned is not None:
+                abandoned(work.result())
+            raise
         except OSError as error:
             raise of_host(error) from error
 

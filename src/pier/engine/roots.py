@@ -48,7 +48,7 @@ class Roots:
             self._projection.check(container)
             if container.removal or container.state.status in ("removing", "dead"):
                 raise Conflict(f"container {container.id} is marked for removal")
-            root = await self._parts.offload.run(self._open, container, path, bare)
+            root = await self._parts.offload.run(self._open, container, path, bare, abandoned=_close)
             try:
                 yield root
             finally:
@@ -78,6 +78,10 @@ class Roots:
                 raise
         with merged_root(lowers) as lower:
             return over(lower, upper, work)
+
+
+def _close(root: Root) -> None:
+    os.close(root.descriptor)
 
 
 def _of_process(container: Container, *, bare: bool) -> int:

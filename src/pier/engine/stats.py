@@ -39,18 +39,24 @@ class Stats:
         self._parts = parts
 
     async def read(self, container: Container, *, stream: bool, one_shot: bool) -> AsyncIterator[Json]:
-        """Samples; without `stream` only one, compared to one of a second before unless `one_shot`."""
-        before = Sample()
-        if not stream and not one_shot and container.state.pid:
-            before = await self._look(container)
-            await asyncio.sleep(1)
-        while True:
-            sample = await self._look(container)
-            yield self._shown(container, sample, before)
-            if not stream or container.removal:
-                return
-            before = sample
-            await asyncio.sleep(1)
+        """Samples until the container is removed; without `stream` only one, compared to one of a second before unless
+        `one_shot`.
+        """
+        before, removed = Sample(), container.wait_for("removed")
+        try:
+            if not stream and not one_shot and container.state.pid:
+                before = await self._look(container)
+                await asyncio.wait({removed}, timeout=1)
+            while True:
+                sample = await self._look(container)
+                yield self._shown(container, sample, before)
+                before = sample
+                if stream:
+                    await asyncio.wait({removed}, timeout=1)
+                if not stream or removed.done():
+                    return
+        finally:
+            removed.cancel()
 
     async def _look(self, container: Container) -> Sample:
         pid = container.state.pid
