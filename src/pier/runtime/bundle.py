@@ -15,6 +15,12 @@ _NAMESPACES = (
     {"type": "mount"},
     {"type": "cgroup"},
 )
+# Parts of the document that this runtime would have to pass over.
+_NOT_SUPPORTED = (
+    "linux.intelRdt", "linux.mountLabel", "linux.personality", "linux.netDevices", "linux.memoryPolicy",
+    "linux.seccomp.listenerPath", "process.selinuxLabel", "process.scheduler", "process.ioPriority",
+    "process.execCPUAffinity", "solaris", "windows", "vm", "zos",
+)  # fmt: skip
 _CAPABILITIES = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 
 
@@ -26,8 +32,10 @@ def load(bundle: Path) -> Message:
         raise NotFound(f"JSON specification file {bundle / 'config.json'} not found") from None
     except ValueError as error:
         raise InvalidParameter(f"{bundle / 'config.json'}: {error}") from None
+    config = without_nulls(config)
     if not isinstance(config, dict) or not isinstance(config.get("root"), dict):
         raise InvalidParameter("root in the spec is required")
+    check_types(config, "Spec", "config.json")
     if not config.get("process", {}).get("args"):
         raise InvalidParameter("args must not be empty")
     _refuse(config)
@@ -44,9 +52,37 @@ def _is_bind(mount: Message) -> bool:
 
 def _refuse(config: Message) -> None:
     """What would change what the container may do must not be passed over."""
-    linux = config.get("linux") or {}
-    if linux.get("intelRdt"):
-        raise NotSupported("intelRdt is not supported by this runtime")
+    for path in _NOT_SUPPORTED:
+        value: Any = config
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value:
+            raise NotSupported(f"{path} is not supported by this runtime")
+    for mount in config.get("mounts") or []:
+        if mount.get("uidMappings") or mount.get("gidMappings"):
+            raise NotSupported(f"mappings of the mount {mount['destination']} are not supported by this runtime")
+
+
+def without_nulls(value: Any) -> Any:
+    """A document in which what is null is left out, as its makers mean it."""
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
+def check_types(document: Any, form: str, name: str) -> None:
+    """See that all is of its type, by the typed `form` of the document `name`. Raises InvalidParameter.
+
+    Imported here: `spec` and the other commands do without the decoder.
+    """
+    import msgspec
+
+    from pier.spec import runtime_config
+
+    try:
+        msgspec.convert(document, getattr(runtime_config, form))
+    except msgspec.ValidationError as error:
+        raise InvalidParameter(f"invalid {name}: {error}") from None
 
 
 def cgroup_path(config: Message, identity: str) -> str:

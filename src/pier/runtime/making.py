@@ -164,7 +164,8 @@ async def _exec(container: Container, process: Message, streams: Stdio) -> int:
 def _process(arguments: Arguments, container: Container) -> Message:
     """The process object: of a file, or the container's own with what the flags change."""
     if arguments.process:
-        process: Message = json.loads(arguments.process.read_bytes())
+        process: Message = bundles.without_nulls(json.loads(arguments.process.read_bytes()))
+        bundles.check_types(process, "Process", "process")
         return process
     config = json.loads(Path(container.bundle, "config.json").read_bytes())
     process = dict(config["process"], args=arguments.rest, terminal=arguments.tty)

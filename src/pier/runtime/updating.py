@@ -6,7 +6,7 @@ import re
 import sys
 
 from pier.kernel import cgroup
-from pier.runtime import limits
+from pier.runtime import bundle, limits
 from pier.runtime.containers import Store
 from pier.runtime.sync import Message
 from pier.spec.errors import InvalidParameter
@@ -40,7 +40,8 @@ def _resources(arguments: Arguments) -> Message:
     """OCI's resources from the file, standard input or the flags."""
     if arguments.resources:
         text = sys.stdin.read() if str(arguments.resources) == "-" else arguments.resources.read_text()
-        document: Message = json.loads(text)
+        document: Message = bundle.without_nulls(json.loads(text))
+        bundle.check_types(document, "LinuxResources", "resources")
         return document
     found: Message = {}
     for flag, (part, name) in LIMITS.items():
