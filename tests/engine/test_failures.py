@@ -1,6 +1,7 @@
 """What the engine does when the host, or the engine itself, fails in the middle: nobody waits for ever."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from pier.engine.container import Container
 from pier.engine.events import Events
+from pier.engine.execs import Execs
 from pier.engine.exits import Exits
 from pier.engine.news import News
 from pier.engine.offload import Offload
@@ -18,6 +20,7 @@ from pier.engine.projection import Projection
 from pier.engine.record import State, replaced
 from pier.engine.starting import Starting
 from pier.runtime.state import Exit
+from pier.spec.containers import ExecConfig, ExecStart
 from tests.engine.builders import RUNNING, record
 
 
@@ -116,6 +119,35 @@ def test_a_restart_by_policy_that_meets_a_defect_ends_the_wait(tmp_path: Path) -
         assert (await asyncio.wait_for(waiting, 10)).error == "internal error: KeyError"
         assert container.state.status == "exited"
         await asyncio.gather(*host.tasks)
+        host.offload.close()
+
+    asyncio.run(scene())
+
+
+class LastMoment:
+    """A takeover in whose middle the container ends."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self.client, self._server = socket.socketpair()
+        self.client.settimeout(10)
+
+    async def take(self) -> tuple[int, bytes]:
+        self._container.keeper = None
+        return self._server.detach(), b""
+
+
+def test_an_exec_in_a_container_that_ends_meanwhile_did_not_succeed(tmp_path: Path) -> None:
+    async def scene() -> None:
+        host, projection, _, container = scene_of(tmp_path, RUNNING)
+        container.keeper = object()  # type: ignore[assignment]
+        execs = Execs(projection, host)  # type: ignore[arg-type]
+        exec_id = execs.create(container.id, ExecConfig(Cmd=["true"], Tty=True))
+        takeover = LastMoment(container)
+        with takeover.client:
+            await execs.start(exec_id, ExecStart(Tty=True), takeover)
+            assert b"is not running" in takeover.client.recv(4096)
+        assert execs.inspect(exec_id)["ExitCode"] == 126
         host.offload.close()
 
     asyncio.run(scene())

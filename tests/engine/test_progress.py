@@ -1,12 +1,13 @@
 """Work that reports by callback, as an iterator: order, errors before and after the first report, cancellation."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 
 import pytest
 
 from pier.engine.progress import reports
-from pier.spec.errors import NotFound
+from pier.spec.errors import NotFound, SystemFailure
 
 
 async def gather(work: Callable[..., object]) -> list[object]:
@@ -36,6 +37,31 @@ def test_an_error_after_a_report_is_the_last_report() -> None:
         raise NotFound("broke off")
 
     assert asyncio.run(gather(work)) == [1, {"errorDetail": {"message": "broke off"}, "error": "broke off"}]
+
+
+def test_what_the_host_fails_at_is_told_after_a_report_and_raised_before_one() -> None:
+    async def late(report: Callable[[int], None]) -> None:
+        report(1)
+        await early(report)
+
+    async def early(report: Callable[[int], None]) -> None:
+        del report
+        raise OSError(errno.EIO, "Input/output error", "/blobs/x")
+
+    words = "/blobs/x: input/output error"
+    assert asyncio.run(gather(late)) == [1, {"errorDetail": {"message": words}, "error": words}]
+    with pytest.raises(SystemFailure, match=words):
+        asyncio.run(gather(early))
+
+
+def test_a_defect_after_a_report_is_told_without_its_details() -> None:
+    async def work(report: Callable[[int], None]) -> None:
+        report(1)
+        raise KeyError("secret")
+
+    last = asyncio.run(gather(work))[-1]
+    assert isinstance(last, dict)
+    assert last["error"] == "internal error: KeyError, see the daemon's log"
 
 
 def test_the_work_ends_with_its_iterator() -> None:

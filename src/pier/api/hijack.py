@@ -67,12 +67,13 @@ class HttpTakeover:
         transport.set_write_buffer_limits(high=0)
         transport.write(self._head(connection))
         early = connection.abandon()
-        await silent.drained()
-        if silent.lost:
-            raise Unavailable("the client has closed its connection")
-        descriptor = os.dup(transport.get_extra_info("socket").fileno())
-        transport.close()
-        return descriptor, early
+        try:
+            await silent.drained()
+            if silent.lost:
+                raise Unavailable("the client has closed its connection")
+            return os.dup(transport.get_extra_info("socket").fileno()), early
+        finally:
+            transport.close()
 
     def _head(self, connection: "Connection") -> bytes:
         first = "101 UPGRADED" if self._upgrade else "200 OK"

@@ -72,6 +72,9 @@ class Attaching:
         except PierError:
             finish(attachment.fd)  # the container ended in this very moment: so does the stream
             return
+        except BaseException:
+            finish(attachment.fd)
+            raise
         os.close(attachment.fd)
 
 

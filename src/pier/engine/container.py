@@ -40,7 +40,7 @@ class Container:
     backoff: Backoff = field(default_factory=Backoff)
     restart: "asyncio.Task[None] | None" = None
     health: "Health | None" = None
-    held_back: bool = False  # AutoRemove and the restart policy wait while an explicit restart is under way
+    held_back: int = 0  # explicit restarts under way: AutoRemove and the restart policy wait for them
     removal: bool = False
 
     @property

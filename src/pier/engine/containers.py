@@ -4,6 +4,7 @@ import asyncio
 import errno
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import msgspec
 
@@ -40,7 +41,7 @@ from pier.logs.frames import LogQuery
 from pier.runtime import limits
 from pier.runtime.cgroups import ContainerCgroup, Write
 from pier.spec.containers import CreateRequest, CreateResponse, HostConfig, UpdateConfig
-from pier.spec.errors import Conflict, InvalidParameter, NotFound, PierError
+from pier.spec.errors import Conflict, InvalidParameter, NotFound, NotModified, PierError
 from pier.spec.filters import Filters
 
 Json = dict[str, object]
@@ -88,14 +89,15 @@ class Containers:
     async def restart(self, name: str, *, timeout: int | None = None, signal: str = "") -> None:
         """End it if it runs, and start it; an AutoRemove waits for a real end."""
         container = self._projection.find(name)
-        container.held_back = True
+        container.held_back += 1
         try:
             if container.state.running:
                 number = parse_signal(signal) if signal else None
                 await self._stopping.end(container, timeout, number)
-            await self.starting.start(container)
+            with suppress(NotModified):  # another restart, or a start, came first
+                await self.starting.start(container)
         finally:
-            container.held_back = False
+            container.held_back -= 1
         self._parts.news.container(container, "restart")
 
     async def kill(self, name: str, signal: str = "") -> None:
@@ -279,8 +281,8 @@ class Containers:
             sizes = await self._sizes.of([container.record])
             try:
                 await self._removing.remove(container)
-            except Conflict:
-                continue
+            except (Conflict, NotFound):
+                continue  # somebody started it since, or took it away: a prune leaves such containers alone
             removed.append(container.id)
             space += sizes.get(container.id, (0, 0))[0]
         self._parts.events.publish("container", "prune", "", {"reclaimed": str(space)})

@@ -131,16 +131,19 @@ class Execs:
 
     async def _run(self, exec_: Exec, attachments: tuple[Attachment, ...], options: ExecStart) -> None:
         container = exec_.container
-        keeper = container.keeper
-        if keeper is None:
-            raise Conflict(f"Container {container.id} is not running")
         self._tell(exec_, f"exec_start: {exec_.command}")
         try:
+            keeper = container.keeper
+            if keeper is None:  # it ended while the client's connection was taken over
+                raise Conflict(f"Container {container.id} is not running")
             process = await self._parts.offload.run(self._process, exec_)
             request = self._request(exec_, process, attachments, options)
             exec_.keeper = await self._parts.launcher.exec(keeper, request)
         except PierError as error:
             self._failed(exec_, error.code if isinstance(error, StartFailed) and error.code != 125 else 126)
+            raise
+        except BaseException:
+            self._failed(exec_, 126)
             raise
         point("exec-started")
         exec_.pid = exec_.keeper.pid

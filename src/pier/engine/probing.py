@@ -45,8 +45,8 @@ class Probing:
             code, output = await self._execs.capture(container, check.command, check.timeout / 1e9, OUTPUT_LIMIT)
         except TimeoutError:
             code, output = TIMED_OUT, f"Health check exceeded timeout ({_words(check.timeout)})".encode()
-        except PierError as error:
-            code, output = TIMED_OUT, error.message.encode()
+        except (OSError, PierError) as error:
+            code, output = TIMED_OUT, str(error).encode()
         return Result(start, time.time_ns(), code, output.decode(errors="replace"))
 
 

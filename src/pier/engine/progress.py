@@ -4,13 +4,16 @@ The work runs as its own task and ends with the iterator: a client that goes awa
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
+from pier.engine.offload import of_host
 from pier.spec.errors import PierError
 
 T = TypeVar("T")
 Report = Callable[[T], None]
+log = logging.getLogger("pier.engine")
 
 
 class _End:
@@ -38,14 +41,23 @@ async def reports(work: Callable[[Report[T]], Awaitable[None]]) -> AsyncIterator
             yield report
         try:
             await task
-        except PierError as error:
+        except Exception as error:
+            known = of_host(error) if isinstance(error, OSError) else error
             if not reported:
-                raise
-            yield failure(error.message)
+                raise known from error
+            yield failure(_words(known))
     finally:
         if not task.done():
             task.cancel()
             await asyncio.wait([task])
+
+
+def _words(error: Exception) -> str:
+    """What a client is told; a defect of ours goes to the log as well, for the stream has begun and cannot be a 500."""
+    if isinstance(error, PierError):
+        return error.message
+    log.error("a stream of progress failed", exc_info=error)
+    return f"internal error: {type(error).__name__}, see the daemon's log"
 
 
 def failure(message: str) -> dict[str, object]:

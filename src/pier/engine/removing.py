@@ -55,7 +55,7 @@ class Removing:
         if not container.removal and self._projection.get(container.id) is container:
             try:
                 await self.remove(container, force=True, volumes=True)
-            except Conflict:
+            except (Conflict, NotFound):
                 return
 
     async def _remove(self, container: Container, *, force: bool, volumes: bool) -> bool:
