@@ -242,3 +242,15 @@ def test_of_many_that_want_a_name_one_gets_it(pierd: Engine) -> None:
         answers = list(pool.map(lambda _: pierd.api("POST", "/containers/create?name=mine", body).status, range(8)))
     assert sorted(answers) == [201, *[409] * 7]
     remove(pierd, "mine")
+
+
+def test_a_wished_mac_address_survives_a_stop(pierd: Engine) -> None:
+    wished = "02:42:ac:11:00:77"
+    network = {"EndpointsConfig": {"bridge": {"MacAddress": wished}}}
+    host_config = {"NetworkMode": "bridge"}
+    create(pierd, "mac", "sleep", "1000", host_config=host_config, NetworkingConfig=network)
+    for _ in range(2):
+        pierd.api("POST", "/containers/mac/start").ok()
+        assert inspect(pierd, "mac")["NetworkSettings"]["Networks"]["bridge"]["MacAddress"] == wished
+        pierd.api("POST", "/containers/mac/kill").ok()
+    remove(pierd, "mac")

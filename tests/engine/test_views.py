@@ -1,5 +1,6 @@
 """What the API shows of a record: a row of the list, and the whole of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from pier.engine import endpoints
@@ -129,3 +130,8 @@ def test_a_command_quotes_words_with_spaces() -> None:
 
 def test_a_record_survives_the_store() -> None:
     assert decode(encode(WEB)) == WEB
+
+
+def test_inspect_shows_the_apparmor_profile() -> None:
+    assert inspect(WEB, PLACES, [])["AppArmorProfile"] == ""
+    assert inspect(WEB, replace(PLACES, apparmor="docker-default"), [])["AppArmorProfile"] == "docker-default"

@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from pier.daemon import configuration, hosts, journal, sockets
 from pier.daemon.notify import Notifier
@@ -30,6 +31,7 @@ _PATIENCE = 10.0
 _SETTLED = 2.0
 _INTERRUPTS_THAT_END_AT_ONCE = 3
 _FORCED = 130
+_THREADS = 64
 
 
 def run(settings: Settings, words: Sequence[str]) -> None:
@@ -111,6 +113,8 @@ class _Service:
         from pier.daemon import spawning
 
         self._take_signals()
+        # a worker that unpacks for a slow client has a thread of its own: Python's default is six on two processors
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "beside"))
         launcher = spawning.begin(self._settings, self._layout)
         await asyncio.sleep(0)  # the spawner's program starts now, and loads while this one does
         _load_http()

@@ -58,7 +58,7 @@ def _request(record: Record, settings: EndpointSettings) -> EndpointRequest:
     exposed = record.config.ExposedPorts or {}
     return EndpointRequest(
         name=record.name,
-        mac=settings.MacAddress or record.config.MacAddress,
+        mac=settings.MacAddress or record.mac or record.config.MacAddress,
         address=settings.IPAMConfig.IPv4Address if settings.IPAMConfig else "",
         ports=publications(bindings, exposed, publish_all=host_config.PublishAllPorts),
         exposed=exposed_ports(exposed, bindings),

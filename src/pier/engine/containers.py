@@ -21,7 +21,7 @@ from pier.engine.inspect import Places, inspect
 from pier.engine.listing import Facts, ListQuery
 from pier.engine.logs import Logs
 from pier.engine.names import check_name
-from pier.engine.oci import resources
+from pier.engine.oci import resources, security
 from pier.engine.offload import of_host
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
@@ -245,7 +245,14 @@ class Containers:
             lowers=tuple(layout.layer(layer) for layer in reversed(record.layers)),
             log=log_path(record, directory),
             sandbox_key=f"/proc/{record.state.pid}/ns/net" if running else "",
+            apparmor=self._apparmor(record.host_config) if record.state.started_at else "",
         )
+
+    def _apparmor(self, host_config: HostConfig) -> str:
+        if not self._parts.host.apparmor:
+            return ""
+        options = security.parse(host_config, self._parts.settings, self._parts.host)
+        return security.apparmor_profile(options, host_config, self._parts.host)
 
     async def attach(self, name: str, query: AttachQuery, takeover: Takeover) -> None:
         """Give a client the container's streams."""

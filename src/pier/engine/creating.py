@@ -100,6 +100,7 @@ class Creating:
             host_config=host_config,
             endpoints=endpoints,
             mounts=mounts,
+            mac=next((settings.MacAddress for settings in endpoints.values()), ""),
             half_made=any(mounted.point.Type == "volume" for mounted in mounts),
         )
 

@@ -15,12 +15,16 @@ Json = dict[str, object]
 
 @dataclass(frozen=True)
 class Places:
-    """Where a container's files lie; `lowers` are the image's layers, topmost first as Docker prints them."""
+    """Where a container's files lie; `lowers` are the image's layers, topmost first as Docker prints them.
+
+    `apparmor` is the profile that it runs under; empty where the host has no AppArmor.
+    """
 
     directory: Path
     lowers: tuple[Path, ...]
     log: str
     sandbox_key: str
+    apparmor: str = ""
 
 
 def inspect(
@@ -49,7 +53,7 @@ def inspect(
         "Platform": "linux",
         "MountLabel": "",
         "ProcessLabel": "",
-        "AppArmorProfile": "",
+        "AppArmorProfile": places.apparmor,
         "ExecIDs": execs or None,
         "HostConfig": go_json.to_builtins(record.host_config),
         "GraphDriver": _graph_driver(places),

@@ -49,7 +49,7 @@ class Mounted(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is known of a container. `half_made` is true while a create is under way: a start of the daemon
-    undoes it.
+    undoes it. `mac` is the address that the client wished for its network, which each start takes up again.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mounts: tuple[Mounted, ...] = ()
     state: State = State()
     half_made: bool = False
+    mac: str = ""
 
     @property
     def short_id(self) -> str:
