@@ -174,7 +174,7 @@ def test_row_02_cve_2024_21626_no_descriptor_of_the_host_is_a_working_directory(
     )
     shown.ok()
     pierd.docker("exec", "cwd", "sh", "-c", "until test -L /link63; do :; done").ok()
-    for number in range(3, rounds(8, 64)):
+    for number in range(3, rounds(6, 64)):
         directory = spelled.format(number)
         _host_is_not_seen(pierd.docker("exec", "-w", directory, "cwd", "sh", "-c", look))
         _host_is_not_seen(pierd.docker("run", "--rm", "--network=none", "-w", directory, "busybox", "sh", "-c", look))

@@ -50,7 +50,7 @@ def test_row_12_cve_2015_3629_links_left_by_the_last_run_lead_nowhere(pierd: Pie
         pierd.docker("create", "--name", name, *flags, "bare", "sh", "-c", script).ok()
         pierd.docker("start", name).ok()
         pierd.docker("exec", "-w", "/", name, "sh", "-c", "until test -e /done; do :; done; test -L /etc").ok()
-        for _ in range(3):
+        for _ in range(rounds(2, 20)):
             pierd.docker("stop", "-t", "0", name).ok()
             assert pierd.docker("start", name).code == (0 if name == "kept" else 1)
             canary.check()
@@ -123,7 +123,7 @@ def test_row_16_cve_2025_52881_a_sysctl_goes_to_the_kernel_and_nowhere_else(pier
 def test_row_17_cve_2023_27561_cve_2023_28642_cve_2019_16884_proc_behind_a_link_is_refused(
     pierd: Pierd, canary: Canary, name: str
 ) -> None:
-    for number, target in enumerate((*canary.routes()[:2], "/bin")):
+    for number, target in enumerate((canary.routes()[1], "/bin")):
         make_image(pierd, f"link-{name}-{number}", links={name: target})
         assert attempt(pierd, f"link-{name}-{number}").code in (125, 127)
     canary.check()
