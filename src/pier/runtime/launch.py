@@ -15,7 +15,7 @@ from pier.kernel import cgroup, fds
 from pier.runtime import limits, slots, sync
 from pier.runtime.connection import Keeper, adopt
 from pier.runtime.failures import exec_failed, start_failed
-from pier.runtime.pool import CONTAINER, EXEC, Pool
+from pier.runtime.pool import CONTAINER, EXEC, NONE_AHEAD, Pool
 from pier.runtime.requests import Attachment, ExecRequest, LaunchRequest, LogTarget, OverlayRoot, PlainRoot, Stdio
 from pier.runtime.seccomp import FilterCache
 from pier.runtime.state import Exit
@@ -71,23 +71,25 @@ class _Filter:
 class Launcher:
     """The runtime of one daemon."""
 
-    def __init__(self, exec_root: Path, instance: str, cgroup_parent: str) -> None:
+    def __init__(self, exec_root: Path, instance: str, cgroup_parent: str, *, once: bool = False) -> None:
         self.instance = instance
         self._layout = cgroup.detect()
         self._compiled = FilterCache(exec_root / "seccomp")
         self._filters: dict[bytes, _Filter] = {}
         self._parent = cgroup_parent or f"/pier-{instance}"
         slots.sweep(self._layout, self._parent)
-        self._pool = Pool(self._parent)
+        self._pool = Pool(self._parent, NONE_AHEAD) if once else Pool(self._parent)
 
     @classmethod
-    async def start(cls, *, exec_root: Path, instance: str, cgroup_parent: str = "") -> "Launcher":
+    async def start(cls, *, exec_root: Path, instance: str, cgroup_parent: str = "", once: bool = False) -> "Launcher":
         """Start the spawner. Raises SystemFailure when it cannot be started.
 
-        Containers whose control group lies directly below `cgroup_parent` (`/pier-<instance>`) start fastest.
+        Containers whose control group lies directly below `cgroup_parent` (`/pier-<instance>`) start fastest. For a
+        single start (`once`) nothing is forked ahead.
         """
-        launcher = cls(exec_root, instance, cgroup_parent)
-        await launcher._pool.start()
+        launcher = cls(exec_root, instance, cgroup_parent, once=once)
+        if not once:
+            await launcher._pool.start()
         return launcher
 
     @property

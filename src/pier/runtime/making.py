@@ -96,7 +96,8 @@ def _listed(config: Message, streams: Stdio) -> None:
 
 
 async def _launch(directory: Path, request: LaunchRequest) -> Keeper:
-    launcher = await Launcher.start(exec_root=directory, instance="", cgroup_parent=os.path.dirname(request.cgroup))
+    parent = os.path.dirname(request.cgroup)
+    launcher = await Launcher.start(exec_root=directory, instance="", cgroup_parent=parent, once=True)
     try:
         return await launcher.launch(request)
     finally:
@@ -146,7 +147,7 @@ async def _exec(container: Container, process: Message, streams: Stdio) -> int:
         stdio=streams,
     )
     config = json.loads(Path(container.bundle, "config.json").read_bytes())
-    launcher = await Launcher.start(exec_root=directory, instance="", cgroup_parent="/")
+    launcher = await Launcher.start(exec_root=directory, instance="", cgroup_parent="/", once=True)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         init = Keeper(ours, container.id, container.cgroup, tty=False)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pier.spec.errors import SystemFailure
 
 CONTAINER, EXEC = "container", "exec"
 _SIZE = {CONTAINER: 4, EXEC: 2}
+NONE_AHEAD = {CONTAINER: 0, EXEC: 0}
 # A fork beside a running start would take its processor: the pool is filled a moment later.
 _REFILL_AFTER = 0.02
 _SPAWNER = """
@@ -33,7 +35,8 @@ _TITLE_ROOM = "." * 100
 class Pool:
     """Waiting pairs of both kinds; a spawner that has died is replaced when a pair is needed."""
 
-    def __init__(self, cgroup_parent: str) -> None:
+    def __init__(self, cgroup_parent: str, ahead: Mapping[str, int] = _SIZE) -> None:
+        self._sizes = ahead
         self._parents = {CONTAINER: cgroup_parent, EXEC: ""}
         self._ready: dict[str, deque[socket.socket]] = {CONTAINER: deque(), EXEC: deque()}
         self._waiting: dict[str, deque[asyncio.Future[socket.socket]]] = {CONTAINER: deque(), EXEC: deque()}
@@ -101,7 +104,7 @@ class Pool:
     def _fill(self) -> None:
         """Ask for as many pairs as are missing."""
         self._refill = None
-        for kind, size in _SIZE.items():
+        for kind, size in self._sizes.items():
             wanted = size + len(self._waiting[kind]) - len(self._ready[kind]) - self._coming[kind]
             for _ in range(wanted):
                 if self._channel is not None:
