@@ -3,9 +3,11 @@
 Without the variable a point costs one look into an empty table. `@N` fires at the Nth pass only, else at each.
 """
 
+import contextlib
 import errno
 import os
 import signal
+from collections.abc import Iterator
 
 
 class Fault:
@@ -29,6 +31,17 @@ def parse(text: str) -> dict[str, Fault]:
             raise ValueError(f"PIER_FAULTS: {part!r} is not POINT=kill or POINT=ERRNO, with @N or without")
         faults[point] = Fault(int(number), int(at or "0"), kill=action == "kill")
     return faults
+
+
+@contextlib.contextmanager
+def suspended() -> Iterator[None]:
+    """No point does anything meanwhile: for rehearsals of what is to fail in earnest only."""
+    kept = dict(_faults)
+    _faults.clear()
+    try:
+        yield
+    finally:
+        _faults.update(kept)
 
 
 _faults = parse(os.environ.get("PIER_FAULTS", ""))

@@ -63,7 +63,8 @@ def serve(number: int, host_root: int) -> None:
 def prepare(title: process.Title) -> Host:
     """Warm up what the children will run; the host's facts."""
     facts = create.host()
-    warm.run(facts, title)
+    with faults.suspended():
+        warm.run(facts, title)
     title.set("pier-spawner")
     return facts
 
