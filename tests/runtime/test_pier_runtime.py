@@ -193,3 +193,13 @@ def test_documents_of_wrong_types_are_refused(line: Line, tmp_path: Path) -> Non
     assert "exec failed: invalid process: Expected" in line("exec", "-p", str(tmp_path / "bad"), "one", code=255)
     (tmp_path / "bad").write_text('{"memory": 1}')
     assert "invalid resources: Expected" in line("update", "-r", str(tmp_path / "bad"), "one", code=1)
+
+
+def test_a_container_has_a_session_keyring_of_its_own(line: Line) -> None:
+    """The names are new ones: the kernel forgets the keyrings of ended containers when it finds time."""
+    own, none = (f"keys-{line.state.parent.name}-{os.getpid()}-{number}" for number in range(2))
+    for name, flags, count in ((own, (), 1), (none, ("--no-new-keyring",), 0)):
+        document = config("grep", "-c", f"keyring *_ses.{name}", "/proc/keys")
+        document["linux"]["maskedPaths"] = []
+        line.write(document)
+        assert line("run", *flags, name, code=0 if count else 1) == f"{count}\n"
