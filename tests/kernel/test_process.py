@@ -100,8 +100,10 @@ def test_a_terminal_comes_from_a_multiplexer_only(tmp_path: os.PathLike[str]) ->
 def test_packets_keep_their_borders() -> None:
     near, far = fds.packet_pair()
     assert near.type == socket.SOCK_SEQPACKET
+    assert not fds.has_news(far)
     fds.send(near, b"one")
     fds.send(near, b"two")
+    assert fds.has_news(far)
     assert fds.receive(far, 100)[0] == b"one"
     assert fds.receive(far, 100)[0] == b"two"
     near.close()

@@ -2,6 +2,7 @@
 
 import array
 import os
+import select
 import socket
 from _socket import socketpair as _pair
 from collections.abc import Sequence
@@ -55,6 +56,13 @@ def receive(connection: Socket, size: int) -> tuple[bytes, list[int]]:
         close_all(descriptors)
         raise OSError(90, "message too long")
     return data, list(descriptors)
+
+
+def has_news(connection: Socket) -> bool:
+    """Whether a message, or the end, can be received at once."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def close_all(descriptors: Sequence[int]) -> None:

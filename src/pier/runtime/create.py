@@ -8,9 +8,9 @@ import os
 import signal
 from typing import NamedTuple, NoReturn, cast
 
-from pier.kernel import capabilities, cgroup, faults, process
+from pier.kernel import capabilities, cgroup, faults, fds, process
 from pier.kernel.fds import Socket
-from pier.runtime import quiet, slots, sync
+from pier.runtime import quiet, slots, sync, warm
 from pier.runtime.config import Config, Process
 from pier.runtime.init import become
 from pier.runtime.namespace_plan import Given, Host
@@ -42,6 +42,8 @@ def serve(creator: Creator) -> NoReturn:
         process.set_dumpable(dumpable=False)
         process.set_parent_death_signal(signal.SIGKILL)
         slot = _slot(facts, parent)
+        if not fds.has_news(channel):
+            warm.rehearse(facts, container=bool(parent))
         request, descriptors = sync.receive(channel)
         if request is not None:
             if "quiet" in request:

@@ -19,6 +19,7 @@ from pier.runtime.plan import plan, plan_exec
 from pier.runtime.streams import Streams
 
 _ROUNDS = 40
+_FORKS = 16
 _CAPABILITIES = ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID"]
 SAMPLE: Config = {
     "process": {
@@ -49,11 +50,22 @@ SAMPLE: Config = {
 
 def run(host: Host, title: Title) -> None:
     """Warm up; about 60 ms. Children must not be ignored yet."""
+    for _ in range(_FORKS):
+        _quiet(title)
     for _ in range(_ROUNDS):
         _conversation()
-        _quiet(title)
         _streams()
-        _plans(host)
+        _plan(host)
+        _plan_exec(host)
+
+
+def rehearse(host: Host, *, container: bool) -> None:
+    """What a waiting creator does: write the pages that it will write at the start, so that they are copied now."""
+    _conversation()
+    if container:
+        _plan(host)
+    else:
+        _plan_exec(host)
 
 
 def _conversation() -> None:
@@ -114,7 +126,7 @@ def _streams() -> None:
     fds.close_all((into, input_))
 
 
-def _plans(host: Host) -> None:
+def _given() -> Given:
     facts: sync.Facts = {
         "lowers": ["/"],
         "upper": "/",
@@ -123,6 +135,12 @@ def _plans(host: Host) -> None:
         "writes": [],
         "device_program": "",
     }
-    given = Given(facts, "/warm", netns=True, seccomp=True, tied=True)
-    plan(SAMPLE, given, host)
-    plan_exec(SAMPLE["process"], given, host)
+    return Given(facts, "/warm", netns=True, seccomp=True, tied=True)
+
+
+def _plan(host: Host) -> None:
+    plan(SAMPLE, _given(), host)
+
+
+def _plan_exec(host: Host) -> None:
+    plan_exec(SAMPLE["process"], _given(), host)
