@@ -115,15 +115,16 @@ class Creating:
         return generate_name(self._chance.choose, self._projection.has_name, id_[:12])
 
     async def _make(self, container: Container, image: Image) -> None:
-        await self._parts.offload.run(self._make_directories, container.id)
+        await self._parts.offload.run(self._make_directories, container.record)
         if container.record.half_made:
             mounts = await self._volumes.make(container.record, image)
             point("create-volumes")
             container.record = replaced(container.record, mounts=mounts, half_made=False)
             await self._projection.save(container)
 
-    def _make_directories(self, container_id: str) -> None:
-        directory = self._parts.layout.container(container_id)
+    def _make_directories(self, record: Record) -> None:
+        self._parts.images.confirm(record.image_id)  # the record is known: a removal that comes now sees it
+        directory = self._parts.layout.container(record.id)
         directory.mkdir(mode=0o710)
         (directory / "upper").mkdir(mode=0o755)
         (directory / "work").mkdir(mode=0o700)

@@ -119,15 +119,15 @@ class Images:
         return image_views.removed(report)
 
     async def _remove(self, name: str, *, force: bool, prune: bool) -> list[Untagged | Deleted]:
-        users, running = self._users(), self._users(running=True)
+        """Users are looked up under the images' lock, which a container's making waits for."""
 
         def work() -> list[Untagged | Deleted]:
             return self._images.remove(
                 name,
                 force=force,
                 prune=prune,
-                in_use=lambda image_id: users.get(image_id, []),
-                running=lambda image_id: running.get(image_id, []),
+                in_use=lambda image_id: self._users().get(image_id, []),
+                running=lambda image_id: self._users(running=True).get(image_id, []),
             )
 
         return await self._parts.offload.run(work)

@@ -1,6 +1,7 @@
 """The volumes of the daemon as a service: lists, making and removing, with their events."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
@@ -56,7 +57,7 @@ class Volumes:
     async def remove(self, name: str, *, force: bool) -> None:
         """`docker volume rm`."""
         known = any(volume.name == name for volume in self._volumes.list())
-        await self._parts.offload.run(self._volumes.remove, name, force, self.users().get(name, []))
+        await self._parts.offload.run(self._volumes.remove, name, force, partial(self._users_of, name))
         if known:
             self._parts.news.volume("destroy", name, "local")
 
@@ -70,7 +71,9 @@ class Volumes:
                 continue
             try:
                 size = await self._parts.offload.run(self._volumes.usage, volume.name)
-                await self._parts.offload.run(self._volumes.remove, volume.name)
+                await self._parts.offload.run(
+                    self._volumes.remove, volume.name, False, partial(self._users_of, volume.name)
+                )
             except (PierError, OSError):
                 continue  # somebody uses it since, or took it away: a prune leaves such volumes alone
             self._parts.news.volume("destroy", volume.name, volume.driver)
@@ -106,6 +109,10 @@ class Volumes:
                 if mounted.point.Type == "volume" and mounted.point.Name:
                     users.setdefault(mounted.point.Name, []).append(container.id)
         return users
+
+    def _users_of(self, name: str) -> list[str]:
+        """In a thread, at the moment of a removal: who has the volume by now."""
+        return self.users().get(name, [])
 
     def _view(self, volume: Volume) -> Json:
         return {

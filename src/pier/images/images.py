@@ -57,6 +57,14 @@ class Images:
             raise NotFound(f"No such image: {image_id}")
         return self._view(record, index)
 
+    def confirm(self, image_id: str) -> None:
+        """Return once no removal is under way that may not have seen the caller; NotFound when the image went.
+
+        It waits for the disk: call it in a thread.
+        """
+        with self.lock:
+            self.by_id(image_id)
+
     def children(self, image_id: str) -> list[str]:
         """The ids of the images that were made from this one."""
         return [record.id for record in self._index.images.values() if record.parent == image_id and not record.hidden]

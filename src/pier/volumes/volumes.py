@@ -95,10 +95,11 @@ class Volumes:
         with self._lock:
             return tuple(self._volumes[name] for name in sorted(self._volumes))
 
-    def remove(self, name: str, force: bool = False, users: Sequence[str] = ()) -> None:
+    def remove(self, name: str, force: bool = False, users: Callable[[], Sequence[str]] = tuple) -> None:
         """Remove the volume with its content.
 
-        Conflict while containers (`users`) have it; `force` pardons one that is not there.
+        Conflict while containers have it: `users` is asked under the lock that a container's making waits for, so that
+        none comes in between. `force` pardons one that is not there.
         """
         with self._lock:
             try:
@@ -107,8 +108,8 @@ class Volumes:
                 if force:
                     return
                 raise
-            if users or self._holders.get(name):
-                shown = ", ".join(users or sorted(self._holders[name]))
+            if having := list(users()) or sorted(self._holders.get(name, ())):
+                shown = ", ".join(having)
                 raise Conflict(f"remove {name}: volume is in use - [{shown}]")
             away = self._directory / (_REMOVED + self._random(16))
             self._unmount(volume)
