@@ -14,6 +14,7 @@ import pytest
 
 from pier.runtime.logfile import LogFile
 from tests.crash.lives import containers, create, ends, leftovers, lines, run, state
+from tests.crash.repository import Repository
 from tests.support import host
 from tests.support.commands import run as program
 from tests.support.commands import wait_until
@@ -143,11 +144,20 @@ def test_an_import_is_refused_whole(cramped: Cramped, busybox_tar: Path, tmp_pat
     assert ends(cramped, "still") == 0
 
 
+def test_a_pull_is_refused_whole(cramped: Cramped) -> None:
+    with Repository("base/large", "1", [large_tar()]) as repository:
+        answer = cramped.api("POST", f"/images/create?fromImage={repository.name}")
+    assert FULL in answer.body.decode().lower(), answer.body
+    assert b"Traceback" not in answer.body
+    tags = [tag for image in cramped.api("GET", "/images/json").ok() for tag in image["RepoTags"]]
+    assert tags == ["busybox:latest"]
+    assert leftovers(cramped) == []
+
+
 def test_what_runs_goes_on_and_execs_begin(cramped: Cramped) -> None:
     run(cramped, "runs", "sh", "-c", "until test -e /tmp/go; do sleep 0.05; done; exit 5", Tmpfs={"/tmp": ""})
     cramped.fill()
-    code, output = execute(cramped, "runs", "sh", "-c", "echo full > /file; echo $?; touch /tmp/go")
-    assert (code, output) == (0, "1")
+    assert execute(cramped, "runs", "sh", "-c", "echo begun; touch /tmp/go") == (0, "begun")
     assert ends(cramped, "runs") == 5
     told = state(cramped, "runs")
     assert (told["Status"], told["ExitCode"]) == ("exited", 5)
