@@ -9,9 +9,10 @@ import socket
 import stat
 import subprocess
 from collections.abc import Coroutine, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from pier.kernel import cgroup
 from pier.runtime.launch import Attachment, ExecRequest, Exit, Keeper, Launcher, LaunchRequest, LogTarget, OverlayRoot

@@ -5,7 +5,6 @@ from an async iterator. Taken: nothing, the connection was taken over (api/hijac
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,18 +14,16 @@ from pier.http.headers import JSON, TEXT
 _ENCODER = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """A status, a media type ("" for none) and a whole body."""
 
     status: int
     media_type: str = ""
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Streaming:
+class Streaming(msgspec.Struct, frozen=True):
     """A body whose length is not known before: sent chunked, piece by piece, as the iterator gives them.
 
     An error that the iterator raises before its first piece becomes the answer; later ones end the stream (a stream of
@@ -36,13 +33,12 @@ class Streaming:
     media_type: str
     pieces: AsyncIterator[bytes]
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     # True sends the head before the first piece exists (events, logs that follow): clients wait for it.
     head_first: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """The connection was taken over: nothing is left to answer."""
 
 

@@ -1,17 +1,17 @@
 """What the engine asks of the runtime."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pier.runtime.terminal import Terminal
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayRoot:
+class OverlayRoot(msgspec.Struct, frozen=True):
     """A root of image layers, lowest first, under a writable directory."""
 
     lowers: tuple[str, ...]
@@ -19,15 +19,13 @@ class OverlayRoot:
     work: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlainRoot:
+class PlainRoot(msgspec.Struct, frozen=True):
     """A root that is a directory."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogTarget:
+class LogTarget(msgspec.Struct, frozen=True):
     """The json-file log: `max_size` in bytes (0: no limit), `max_file` files are kept."""
 
     path: str
@@ -36,8 +34,7 @@ class LogTarget:
     enabled: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """A client's descriptor and what it takes part in; `framed` puts Docker's 8-byte header before each chunk.
 
     `early` is input that was read from the descriptor already.
@@ -63,8 +60,7 @@ class Attachment:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Stdio:
+class Stdio(msgspec.Struct, frozen=True):
     """Descriptors that the program gets, past the keeper; `console` is a socket that the terminal is sent to."""
 
     stdin: int = 0
@@ -75,8 +71,7 @@ class Stdio:
     terminal: "Terminal | None" = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchRequest:
+class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One container's start. Descriptors stay the caller's; the keeper gets copies.
 
     For the OCI command line: a `loose` container has no keeper once it is made, it is its caller's; with `starter_fd`,
@@ -109,8 +104,7 @@ class LaunchRequest:
     patience: float = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecRequest:
+class ExecRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One more process in a running container; `process` is OCI's process object."""
 
     id: str

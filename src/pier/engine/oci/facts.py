@@ -3,14 +3,15 @@ here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
+from msgspec import field
 
 from pier.runtime.accounts import Accounts
 from pier.spec.containers import ContainerConfig, HostConfig, Mount, Ulimit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The daemon's own defaults for containers."""
 
     shm_size: int = 64 << 20
@@ -28,8 +29,7 @@ class Settings:
     stop_timeout: int = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attached:
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
     """A mount whose source is known: a directory of the host, a volume's directory, or nothing for a tmpfs.
 
     `type` is bind, volume or tmpfs; `propagation` a word of mount(8) or ""; `request` the options of `--mount`.
@@ -43,8 +43,7 @@ class Attached:
     request: Mount | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class Joined(msgspec.Struct, frozen=True, kw_only=True):
     """Namespaces taken from other containers, as paths below /proc (`/proc/4711/ns/net`)."""
 
     network: str = ""
@@ -53,8 +52,7 @@ class Joined:
     shm: str = ""  # the other container's /dev/shm, as a path the runtime opens in that container's root
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceNode:
+class DeviceNode(msgspec.Struct, frozen=True, kw_only=True):
     """A device of the host: what stat(2) says of it."""
 
     path: str
@@ -66,8 +64,7 @@ class DeviceNode:
     gid: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerFacts:
+class ContainerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One container, ready to be started."""
 
     id: str
