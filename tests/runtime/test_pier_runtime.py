@@ -203,3 +203,10 @@ def test_a_container_has_a_session_keyring_of_its_own(line: Line) -> None:
         document["linux"]["maskedPaths"] = []
         line.write(document)
         assert line("run", *flags, name, code=0 if count else 1) == f"{count}\n"
+
+
+def test_files_that_are_not_there_are_named_and_leave_nothing(line: Line) -> None:
+    line.write(config("true"))
+    assert "runc create failed: /nosuch/." in line("create", "--pid-file", "/nosuch/pid", "one", code=1)
+    assert "exec failed: container does not exist" in line("exec", "-p", "/nosuch", "one", code=255)
+    assert line("list", "-q") == ""

@@ -2,13 +2,14 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pier.kernel import process
 from pier.runtime.arguments import Usage, parse
-from pier.runtime.steps import Failure
+from pier.runtime.steps import Failure, reason
 from pier.spec.errors import PierError
 
 _WRAPPED = (
@@ -33,9 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = given.act(given)
     except (PierError, Failure, OSError, TimeoutError, json.JSONDecodeError) as error:
-        message = _plain(str(error), given.command)
+        message = _plain(_words(error), given.command)
         return _fail(given, message, _EXEC_CODE if given.command == "exec" else 1)
     return code
+
+
+def _words(error: Exception) -> str:
+    """An error as Go words it: without the number, the file first."""
+    if isinstance(error, OSError) and error.errno and error.filename:
+        return f"{os.fsdecode(error.filename)}: {reason(error)}"
+    return str(error)
 
 
 def _plain(message: str, command: str) -> str:
