@@ -35,6 +35,9 @@ test-vm: setup-test ## run the runtime suites in a virtual machine with systemd 
 	@$(SUDO) scripts/packages.sh vm
 	@$(SUDO) $(PYTHON) -m tests.vm.machine $(TESTS)
 
+test-thirdparty: setup-test ## run aiodocker's own tests on dockerd and on pierd and compare
+	@$(SUDO) $(PYTHON) -m tests.thirdparty
+
 lint: setup-test ## ruff, mypy and shellcheck
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet . || echo "note: 'make format' would change some files"

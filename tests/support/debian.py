@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 INFO = Path("/var/lib/dpkg/info")
 LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/locale/", "/usr/share/info/", "/usr/share/perl/")
@@ -16,11 +18,11 @@ EMPTY = ("dev", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sy
 FIELDS = ("Package", "Essential", "Depends", "Pre-Depends", "Provides", "Status")
 
 
-def make_debian(target: Path, *also: str) -> Path:
+def make_debian(target: Path, *also: str, links: Mapping[str, str] = MappingProxyType({})) -> Path:
     """Write the tar (about 55 MB) with the packages named `also`. Its accounts are Debian's own, not this host's."""
     files = sorted({path for package in essential(*also) for path in recorded(package)})
     with tarfile.open(target, "w") as archive:
-        for name, place in MERGED.items():
+        for name, place in (MERGED | links).items():
             archive.addfile(_entry(name, tarfile.SYMTYPE, 0o777, place))
         done: set[str] = set()
         for path in files:
