@@ -105,6 +105,8 @@ def _become_keeper(connection: Socket, channel: Socket, creator: create.Creator,
         create.serve(creator)
     creator.channel.close()
     title.set("pier-keeper (waiting)")
+    if not creator.parent and not fds.has_news(connection):
+        warm.rehearse_keeping()
     slot = slots.path(creator.host.layout, creator.parent, number)
     keeper.serve(connection, channel, number, title, (creator.host.layout, slot))
 

@@ -68,6 +68,12 @@ def rehearse(host: Host, *, container: bool) -> None:
         _plan_exec(host)
 
 
+def rehearse_keeping() -> None:
+    """What a waiting keeper of an exec does, whose life is short: it has clients from the beginning."""
+    _conversation()
+    _streams()
+
+
 def _conversation() -> None:
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     descriptor = sync.pack_inputs({"directory": "/", "writes": []}, b'{"process":{"args":["true"]}}')
