@@ -9,7 +9,7 @@ CYCLES ?= 1000
 export TESTS PAIRS ONLY CYCLES
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test test-slow test-vm lint format bench soak crash check install uninstall lock clean
+.PHONY: help setup setup-test run test test-slow test-vm test-thirdparty lint format bench soak crash check install uninstall lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22

@@ -30,7 +30,8 @@ def run(engine: Engine, place: Place, sources: Path, site: Path, *arguments: str
     command = [
         sys.executable, "-m", "pytest", "-q", "--override-ini", "addopts=", "--override-ini", "junit_family=xunit2",
         # aiodocker's tests leave broken-off streams to the garbage collector, which blames whichever test runs then
-        "-W", "ignore::pytest.PytestUnraisableExceptionWarning", "-p", "no:cacheprovider", "--timeout=60", f"--junit-xml={report}", "--basetemp", str(engine.root / "t"),
+        "-W", "ignore::pytest.PytestUnraisableExceptionWarning", "-p", "no:cacheprovider",
+        "--timeout=60", f"--junit-xml={report}", "--basetemp", str(engine.root / "t"),
         *arguments,
     ]  # fmt: skip
     environment = engine.client_environment() | {"PYTHONPATH": path, "TESTCONTAINERS_RYUK_DISABLED": "true"}
