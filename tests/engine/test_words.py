@@ -1,15 +1,18 @@
 """Small parsers: signals, detach keys, wait conditions, the arguments and the output of ps."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pier.engine import top
+from pier.engine import gathering, top
 from pier.engine.container import Outcome
 from pier.engine.detach_keys import DEFAULT, parse_detach_keys
 from pier.engine.signals import parse_signal, stop_signal
 from pier.engine.waiting import answer, parse_condition
-from pier.spec.errors import InvalidParameter
+from pier.spec.errors import InvalidParameter, SystemFailure
 
 
 @pytest.mark.parametrize(
@@ -80,3 +83,28 @@ def test_arguments_of_ps() -> None:
     for text in ("-o pid=x", "$(reboot)", "-ef;ls"):
         with pytest.raises(InvalidParameter):
             top.check_arguments(text)
+
+
+def test_top_takes_what_ps_prints_and_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "ps"
+    program.write_bytes(b"#!/bin/sh\nprintf 'PID CMD\\n7 \\377name\\n'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert top.run_ps(["-ef"], [7]) == {"Processes": [["7", "\ufffdname"]], "Titles": ["PID", "CMD"]}
+
+    def late(*words: object, **more: object) -> None:
+        raise subprocess.TimeoutExpired("ps", 30)
+
+    monkeypatch.setattr(subprocess, "run", late)
+    with pytest.raises(SystemFailure, match="no answer within 30 s"):
+        top.run_ps(["-ef"], [7])
+
+
+def test_a_device_that_goes_meanwhile_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "gone").touch()
+
+    def vanish(path: str) -> None:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(gathering, "_node", vanish)
+    assert gathering._below(str(tmp_path)) == ()

@@ -5,6 +5,7 @@ Plain.
 import os
 import stat
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pier.engine.container import Container
@@ -149,11 +150,12 @@ def _below(directory: str) -> tuple[DeviceNode, ...]:
     for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
         if entry.is_symlink() or entry.name == "console":
             continue
-        if entry.is_dir():
-            if entry.name not in _NOT_DEVICES:
-                found += _below(entry.path)
-        elif (node := _node(entry.path)) is not None:
-            found.append(node)
+        with suppress(FileNotFoundError):  # devices come and go
+            if entry.is_dir():
+                if entry.name not in _NOT_DEVICES:
+                    found += _below(entry.path)
+            elif (node := _node(entry.path)) is not None:
+                found.append(node)
     return tuple(found)
 
 

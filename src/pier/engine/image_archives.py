@@ -1,11 +1,12 @@
 """Images as archives: `docker save` and `docker load`, with their events."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 
 from pier.engine.parts import Parts
 from pier.engine.progress import Report, reports
 from pier.spec import references
-from pier.spec.errors import InvalidParameter
+from pier.spec.errors import InvalidParameter, NotFound
 
 
 class ImageArchives:
@@ -25,7 +26,8 @@ class ImageArchives:
         async for piece in save(wanted, images=self._images):
             yield piece
         for name in wanted:
-            self._publish("save", self._images.find(name).id, name)
+            with suppress(NotFound):  # it went meanwhile: the archive is whole all the same
+                self._publish("save", self._images.find(name).id, name)
 
     def _tags_of(self, name: str) -> Iterable[str]:
         found = self._images.find(name) if _is_identifier(name) else None
@@ -45,7 +47,8 @@ class ImageArchives:
 
             loaded = await load(source, images=self._images, report=lambda line: report({"stream": line}))
             for image in loaded:
-                self._publish("load", image.id, image.tags[0] if image.tags else image.id)
+                with suppress(NotFound):
+                    self._publish("load", image.id, image.tags[0] if image.tags else image.id)
 
         return reports(work)
 

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from pier.spec.errors import InvalidParameter, SystemFailure
 
 Table = dict[str, list[str] | list[list[str]]]
-# These print without the column of the pid, or choose processes: the output could not be cut to the container's.
+_PATIENCE = 30
+# Others print without the column of the pid, or choose processes: the output could not be cut to the container's.
 _ALLOWED = re.compile(r"[\w\s,=:%.\-+]*", re.ASCII)
 
 
@@ -26,13 +27,17 @@ def run_ps(arguments: list[str], pids: Collection[int]) -> Table:
     """In a thread: run ps with the arguments, restricted by Docker's own trick (`-q`) where this ps takes it."""
     error = ""
     for extra in (["-q" + ",".join(map(str, pids))], []):
-        result = subprocess.run(
-            ["ps", *arguments, *extra],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        try:
+            result = subprocess.run(
+                ["ps", *arguments, *extra],
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",  # a program names itself as it likes
+                timeout=_PATIENCE,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise SystemFailure(f"ps: no answer within {_PATIENCE} s") from None
         if result.returncode == 0:
             return parse(result.stdout, pids)
         error = result.stderr.strip()

@@ -5,7 +5,6 @@ The archive is first unpacked into a directory of its own, where every path that
 an import.
 """
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 
@@ -54,7 +53,7 @@ async def load(source: AsyncIterator[bytes], *, images: Images, report: Callable
         await archive.extract(source, workspace.directory)
         loader = _Loader(images, workspace.directory)
         loaded: list[Image] = []
-        for entry in await asyncio.to_thread(loader.entries):
+        for entry in await completed(loader.entries):
             image = await loader.load(entry)
             loaded.append(image)
             for name in entry.repo_tags or []:
@@ -133,7 +132,7 @@ class _Loader:
     async def load(self, entry: _Entry) -> Image:
         """One image: its layers, each checked against the configuration, then its record with its names."""
         names = [_name(text) for text in entry.repo_tags or []]
-        raw = await asyncio.to_thread(self._read, entry.config, image_config.MAX_BYTES)
+        raw = await completed(self._read, entry.config, image_config.MAX_BYTES)
         if raw is None:
             raise InvalidParameter(f"invalid archive: no configuration {entry.config[:80]!r}")
         diff_ids = image_config.parse(raw).diff_ids
@@ -165,7 +164,7 @@ class _Loader:
 
 async def _stream(fd: int) -> AsyncIterator[bytes]:
     with os.fdopen(fd, "rb", buffering=0) as stream:
-        while piece := await asyncio.to_thread(stream.read, _CHUNK):
+        while piece := await completed(stream.read, _CHUNK):
             yield piece
 
 

@@ -2,7 +2,6 @@
 layers compressed as they came.
 """
 
-import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Iterable
@@ -14,6 +13,7 @@ from pier.images.images import Images
 from pier.images.layers import Layer
 from pier.images.tar_headers import BLOCK, Header
 from pier.images.tar_writer import encode
+from pier.images.threads import completed
 from pier.spec import digests, manifests, references
 from pier.spec.errors import NotFound
 from pier.spec.manifests import Descriptor
@@ -51,12 +51,12 @@ async def save(names: Iterable[str], *, images: Images) -> AsyncIterator[bytes]:
         yield bytes(2 * BLOCK)
     finally:
         images.layers.release(held)
-        await asyncio.to_thread(images.collect, held)
+        await completed(images.collect, held)
 
 
 async def _blob(images: Images, digest: str) -> AsyncIterator[bytes]:
     with images.blobs.open(digest) as fd:
-        while piece := await asyncio.to_thread(os.read, fd, _CHUNK):
+        while piece := await completed(os.read, fd, _CHUNK):
             yield piece
 
 
