@@ -16,6 +16,7 @@ from pier.http.frames import FrameReader
 from pier.spec.errors import InvalidParameter
 
 _PIECE = 1 << 16
+_LONGEST_MESSAGE = 16 << 20
 
 
 class WebSocketTakeover:
@@ -24,7 +25,7 @@ class WebSocketTakeover:
     def __init__(self, raw: BaseRequest, *, framed: bool) -> None:
         self._raw = raw
         self._frames = FrameReader() if framed else None
-        self._web = WebSocketResponse(max_msg_size=0, compress=False)
+        self._web = WebSocketResponse(max_msg_size=_LONGEST_MESSAGE, compress=False)
         self._carrying: asyncio.Task[None] | None = None
 
     async def take(self) -> tuple[int, bytes]:

@@ -1,6 +1,7 @@
 """Attach: a client's connection is taken over and handed to the container's keeper, or kept for the next start."""
 
 import os
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,8 +50,7 @@ class Attaching:
             raise Conflict(f"container {container.id} is restarting, wait until the container is running")
         descriptor, early = await takeover.take()
         try:
-            backlog = await self._logs.backlog(container, query) if query.logs else b""
-            if backlog and not await self._parts.offload.run(send_all, descriptor, backlog):
+            if query.logs and not await self._send_backlog(container, query, descriptor):
                 finish(descriptor)
                 return
         except BaseException:
@@ -61,6 +61,14 @@ class Attaching:
             return
         self._parts.news.container(container, "attach")
         await self._hand_over(container, attachment_of(container, query, descriptor, keys, early))
+
+    async def _send_backlog(self, container: Container, query: AttachQuery, descriptor: int) -> bool:
+        """What the container wrote so far, a block at a time: a log may be large. False when the client is gone."""
+        async with aclosing(self._logs.backlog(container, query)) as blocks:
+            async for block in blocks:
+                if not await self._parts.offload.run(send_all, descriptor, block):
+                    return False
+        return True
 
     async def _hand_over(self, container: Container, attachment: Attachment) -> None:
         keeper = container.keeper

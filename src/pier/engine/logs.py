@@ -6,7 +6,7 @@ Reading happens in threads, a block at a time; while following, a task sleeps on
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,14 +67,14 @@ class Logs:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def read(self, container: Container, query: LogQuery) -> AsyncIterator[bytes]:
+    def read(self, container: Container, query: LogQuery) -> AsyncGenerator[bytes, None]:
         """The output in blocks: frames, or as it is from a terminal."""
         path = log_path(container.record, self._parts.layout.container(container.id))
         if not path:
             raise NotSupported("configured logging driver does not support reading")
         return self._read(container, Path(path), _for(container, query))
 
-    async def _read(self, container: Container, path: Path, query: LogQuery) -> AsyncIterator[bytes]:
+    async def _read(self, container: Container, path: Path, query: LogQuery) -> AsyncGenerator[bytes, None]:
         reader = await self._parts.offload.run(LogReader, path, query, abandoned=LogReader.close)
         stopped = container.wait_for("not-running")
         try:
@@ -89,10 +89,9 @@ class Logs:
             stopped.cancel()
             reader.close()
 
-    async def backlog(self, container: Container, query: "AttachQuery") -> bytes:
-        """All that there is now, as one piece, for the streams that an attach asks for."""
-        wanted = LogQuery(stdout=query.stdout, stderr=query.stderr)
-        return b"".join([block async for block in self.read(container, wanted)])
+    def backlog(self, container: Container, query: "AttachQuery") -> AsyncGenerator[bytes, None]:
+        """All that there is now, block by block, for the streams that an attach asks for."""
+        return self.read(container, LogQuery(stdout=query.stdout, stderr=query.stderr))
 
 
 def _for(container: Container, query: LogQuery) -> LogQuery:
