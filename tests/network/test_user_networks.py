@@ -103,3 +103,21 @@ def test_a_bridge_of_the_users_own_stays(make_networks: Callable[..., Networks],
     finally:
         with links.open_route() as route:
             route.request(links.delete_link(name))
+
+
+def test_a_network_that_goes_while_somebody_is_on_the_way_connects_nobody(
+    networks: Networks, lan: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition = networks.create(NetworkRequest(name="mine", subnet=f"{lan}.0/24"))
+    take_ports = networks._take_ports
+
+    def removed_meanwhile(*words: object) -> object:
+        networks.remove("mine")
+        return take_ports(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(networks, "_take_ports", removed_meanwhile)
+    with pytest.raises(NotFound, match=f"network {definition.id} not found"):
+        networks.connect("c1", "mine", EndpointRequest(name="one"))
+    assert networks.lease("c1") is None
+    networks.settle()
+    assert definition.bridge not in link_names()

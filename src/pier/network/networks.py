@@ -25,7 +25,7 @@ from pier.network.ports import PortAllocator, PortRefused, Ports, ephemeral_rang
 from pier.network.reaper import Dead, Reaper
 from pier.network.rules import elements
 from pier.network.slots import Maker, make_private
-from pier.spec.errors import Conflict, Forbidden, SystemFailure
+from pier.spec.errors import Conflict, Forbidden, NotFound, SystemFailure
 from pier.store.records import Records
 
 __all__ = ["Networks", "Options"]
@@ -301,6 +301,8 @@ class Networks:
         """Write the lease down, then open its ports."""
         with self._lock:
             self._check_free(lease.container_id)
+            if lease.endpoint.network_id not in self._bridges:  # it was removed while the container was on its way
+                raise NotFound(f"network {lease.endpoint.network_id} not found")
             self._leases[lease.container_id] = lease
             self._taken[lease.container_id] = taken
         try:
