@@ -112,7 +112,9 @@ def test_a_keeper_killed_while_no_daemon_looks_is_found_at_the_start(pierd: Pier
     run(pierd, "victim", "sleep", "100000")
     pid = state(pierd, "victim")["Pid"]
     pierd.kill()
-    os.kill(keeper_of(pid), signal.SIGKILL)
+    keeper = keeper_of(pid)
+    os.kill(keeper, signal.SIGKILL)
+    wait_until(lambda: gone(keeper), "the keeper is dead")
     pierd.start()
     told = state(pierd, "victim")
     assert (told["Status"], told["ExitCode"]) == ("exited", 137)
