@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("setup", "run", "test", "test-slow", "test-vm", "lint", "bench", "check", "install", "uninstall", "lock", "clean", "help")
+TARGETS = (
+    *("setup", "run", "test", "test-slow", "test-vm", "lint", "bench"),
+    *("check", "install", "uninstall", "lock", "clean", "help"),
+)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
