@@ -47,7 +47,7 @@ def project_disk(directory: Path, suites: list[str]) -> Path:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "results"))
+            shutil.copytree(source, tree / name, symlinks=True, ignore=shutil.ignore_patterns("results"))
         elif source.exists():
             shutil.copy(source, tree / name)
     (tree / "README.md").write_text("")

@@ -40,17 +40,20 @@ def service(busybox_tar: Path) -> Iterator[None]:
         text = (ROOT / "packaging" / name).read_text().replace("/opt/pier/bin", str(ROOT / ".venv/bin"))
         (UNITS / name).write_text(text)
     systemctl("daemon-reload")
-    systemctl("start", "pier.socket", "pier.service")
-    size = {"Content-Length": str(busybox_tar.stat().st_size)}
-    with busybox_tar.open("rb") as source:
-        target = "/images/create?fromSrc=-&repo=busybox&tag=latest"
-        ask(SOCKET, "POST", target, raw=source, headers=size, timeout=300).ok()
-    yield
-    docker("rm", "-f", *docker("ps", "-aq").ok().split())
-    systemctl("stop", "pier.socket", "pier.service")
-    for name in ("pier.service", "pier.socket"):
-        (UNITS / name).unlink()
-    systemctl("daemon-reload")
+    try:
+        started = run(["systemctl", "start", "pier.socket", "pier.service"], timeout=600)
+        assert started.code == 0, run(["journalctl", "-n", "100", "-u", "pier.service"]).stdout
+        size = {"Content-Length": str(busybox_tar.stat().st_size)}
+        with busybox_tar.open("rb") as source:
+            target = "/images/create?fromSrc=-&repo=busybox&tag=latest"
+            ask(SOCKET, "POST", target, raw=source, headers=size, timeout=300).ok()
+        yield
+        docker("rm", "-f", *docker("ps", "-aq").ok().split())
+    finally:
+        run(["systemctl", "stop", "pier.socket", "pier.service"], timeout=300)
+        for name in ("pier.service", "pier.socket"):
+            (UNITS / name).unlink()
+        systemctl("daemon-reload")
 
 
 def test_the_socket_is_for_root_and_the_group_docker() -> None:
