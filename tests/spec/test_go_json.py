@@ -68,7 +68,10 @@ def test_a_command_may_be_one_string() -> None:
         ('{"Cmd": 5}', "json: cannot unmarshal number into Go struct field CreateRequest.Cmd of type string"),
         (
             '{"Healthcheck": {"Interval": "1s"}}',
-            "json: cannot unmarshal string into Go struct field HealthConfig.Healthcheck.Interval of type time.Duration",
+            (
+                "json: cannot unmarshal string into Go struct field HealthConfig.Healthcheck.Interval "
+                "of type time.Duration"
+            ),
         ),
         ("[]", "json: cannot unmarshal array into Go value of type container.CreateRequest"),
         ("", "got EOF while reading request body"),
