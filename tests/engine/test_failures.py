@@ -18,9 +18,12 @@ from pier.engine.news import News
 from pier.engine.offload import Offload
 from pier.engine.projection import Projection
 from pier.engine.record import State, replaced
+from pier.engine.removing import Removing
 from pier.engine.starting import Starting
+from pier.engine.stopping import Stopping
 from pier.runtime.state import Exit
 from pier.spec.containers import ExecConfig, ExecStart
+from pier.spec.errors import SystemFailure
 from tests.engine.builders import RUNNING, record
 
 
@@ -58,6 +61,10 @@ class Host:
     def give_back(self, record: object) -> None:
         del record
         self._step("give_back")
+
+    def cgroup(self, container_id: str) -> SimpleNamespace:
+        del container_id
+        return SimpleNamespace(exists=lambda: True)
 
     def run_directory(self, container_id: str) -> Path:
         return self._tmp_path / container_id
@@ -148,6 +155,20 @@ def test_an_exec_in_a_container_that_ends_meanwhile_did_not_succeed(tmp_path: Pa
             await execs.start(exec_id, ExecStart(Tty=True), takeover)
             assert b"is not running" in takeover.client.recv(4096)
         assert execs.inspect(exec_id)["ExitCode"] == 126
+        host.offload.close()
+
+    asyncio.run(scene())
+
+
+def test_a_container_whose_processes_stay_is_not_half_removed(tmp_path: Path) -> None:
+    async def scene() -> None:
+        state = State(status="exited", started_at=1, finished_at=2)
+        host, projection, exits, container = scene_of(tmp_path, state, "empty_cgroup")
+        removing = Removing(projection, host, Stopping(projection, host, exits))  # type: ignore[arg-type]
+        with pytest.raises(SystemFailure, match="empty_cgroup fails"):
+            await removing.remove(container)
+        assert projection.find(container.id) is container
+        assert (container.removal, container.state.status) == (False, "exited")
         host.offload.close()
 
     asyncio.run(scene())

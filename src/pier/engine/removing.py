@@ -68,6 +68,8 @@ class Removing:
                 return False
             anonymous = self._anonymous(container) if volumes else []
             self._parts.attachments.drop(container)
+            if self._parts.cgroup(container.id).exists():  # its end could not empty it: without that nothing is removed
+                await self._parts.offload.run(self._parts.empty_cgroup, container.id)
             if anonymous:
                 await self._projection.change(container, transitions.removing(container.state))
                 await self._remove_volumes(anonymous)
