@@ -95,10 +95,11 @@ def test_a_client_that_attached_before_the_start_gets_everything(pierd: Engine) 
 def test_a_client_that_went_away_before_the_start_costs_nothing(pierd: Engine) -> None:
     create(pierd, "left", "echo", "hi")
     before = pierd.api("GET", "/info").ok()["NFd"]
-    for _ in range(5):
+    # many clients: what the daemon makes ahead beside them (namespaces, pairs) has descriptors too, but fewer
+    for _ in range(120):
         client, _rest = take_over(pierd, "/containers/left/attach?stream=1&stdout=1")
         client.close()
-    wait_until(lambda: pierd.api("GET", "/info").ok()["NFd"] <= before, "descriptors go back")
+    wait_until(lambda: pierd.api("GET", "/info").ok()["NFd"] < before + 60, "descriptors go back")
     pierd.api("POST", "/containers/left/start").ok()
     assert pierd.api("POST", "/containers/left/wait").ok()["StatusCode"] == 0
     remove(pierd, "left")
