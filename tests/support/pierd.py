@@ -9,6 +9,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from pier.kernel.chains import ForwardChain
 from tests.support import host
 from tests.support.commands import run, wait_until
 from tests.support.engines import Engine
@@ -118,3 +119,7 @@ class Pierd(Engine):
             run(["ip", "link", "delete", link])
         for table in sorted(left.tables):
             run(["nft", "delete", *table.split()])
+            tag, chain = table.split()[-1], ForwardChain()
+            with contextlib.suppress(OSError):
+                chain.change(tag, remove=[rule.handle for rule in chain.tagged(tag)])
+            chain.close()

@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Flag, auto
 
 from pier.kernel.netlink import (
     NETLINK_NETFILTER,
@@ -25,9 +26,11 @@ from pier.kernel.netlink import (
 _SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _GETTABLE, _DELTABLE = 1, 2
-_DELCHAIN, _GETRULE, _DELRULE, _DELSET = 5, 7, 8, 11
+_NEWCHAIN, _DELCHAIN, _GETRULE, _DELRULE, _DELSET = 3, 5, 7, 8, 11
 _NEWSETELEM, _GETSETELEM, _DELSETELEM = 12, 13, 14
 _TABLE_NAME = 1  # of tables, chains, rules, sets and lists of elements alike
+_CHANGES = frozenset((_DELTABLE, _NEWCHAIN, _DELCHAIN, _DELRULE, _DELSET, _DELSETELEM))
+_CHAIN_NAMES = {_NEWCHAIN: 3, _DELCHAIN: 3, _DELRULE: 2}  # the attribute that names the chain
 _EVENTS = 7  # NFNLGRP_NFTABLES
 _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
 _LIST_ELEM = 1
@@ -38,8 +41,8 @@ _NFPROTO_IPV4 = 2
 _GENERIC = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource
 _MESSAGE_LIMIT = 60_000  # an attribute's length has 16 bits
 
-_BEGIN = Request(_BATCH_BEGIN, 0, _GENERIC.pack(socket.AF_UNSPEC, 0, _SUBSYSTEM))
-_END = Request(_BATCH_END, 0, _GENERIC.pack(socket.AF_UNSPEC, 0, _SUBSYSTEM))
+BATCH_BEGIN = Request(_BATCH_BEGIN, 0, _GENERIC.pack(socket.AF_UNSPEC, 0, _SUBSYSTEM))
+BATCH_END = Request(_BATCH_END, 0, _GENERIC.pack(socket.AF_UNSPEC, 0, _SUBSYSTEM))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Table:
 
     def exists(self) -> bool:
         """Tell whether the kernel has the table."""
-        request = Request(_kind(_GETTABLE), 0, _generic() + text(_TABLE_NAME, self.name))
+        request = Request(message_kind(_GETTABLE), 0, generic() + text(_TABLE_NAME, self.name))
         try:
             self._netlink.request(request)
         except NetlinkError as error:
@@ -110,9 +113,9 @@ class Table:
 
     def delete(self) -> None:
         """Remove the table with all it holds; one that is gone is no error."""
-        request = Request(_kind(_DELTABLE), 0, _generic() + text(_TABLE_NAME, self.name))
+        request = Request(message_kind(_DELTABLE), 0, generic() + text(_TABLE_NAME, self.name))
         try:
-            self._netlink.transaction(_BEGIN, (request,), _END)
+            self._netlink.transaction(BATCH_BEGIN, (request,), BATCH_END)
         except NetlinkError as error:
             if error.errno != 2:
                 raise
@@ -121,11 +124,11 @@ class Table:
         """Remove and add elements in one transaction: all or, on an error, nothing."""
         requests = [*self._requests(_DELSETELEM, remove, 0), *self._requests(_NEWSETELEM, add, NLM_F_CREATE)]
         if requests:
-            self._netlink.transaction(_BEGIN, requests, _END)
+            self._netlink.transaction(BATCH_BEGIN, requests, BATCH_END)
 
     def rule_count(self) -> int:
         """Return how many rules the table has."""
-        return len(self._netlink.dump(Request(_kind(_GETRULE), 0, _generic() + text(_TABLE_NAME, self.name))))
+        return len(self._netlink.dump(Request(message_kind(_GETRULE), 0, generic() + text(_TABLE_NAME, self.name))))
 
     @property
     def port(self) -> int:
@@ -134,9 +137,9 @@ class Table:
 
     def elements(self, map_name: str) -> list[Element]:
         """Return every element of a map."""
-        body = _generic() + text(_LIST_TABLE, self.name) + text(_LIST_SET, map_name)
+        body = generic() + text(_LIST_TABLE, self.name) + text(_LIST_SET, map_name)
         found: list[Element] = []
-        for _, answer in self._netlink.dump(Request(_kind(_GETSETELEM), 0, body)):
+        for _, answer in self._netlink.dump(Request(message_kind(_GETSETELEM), 0, body)):
             for kind, payload in attributes(answer, _GENERIC.size):
                 if kind == _LIST_ELEMENTS:
                     found.extend(_parse_element(map_name, item) for _, item in attributes(payload))
@@ -147,16 +150,27 @@ class Table:
         for element in elements:
             by_map.setdefault(element.map, []).append(_pack_element(element, with_value=kind == _NEWSETELEM))
         for map_name, packed in by_map.items():
-            head = _generic() + text(_LIST_TABLE, self.name) + text(_LIST_SET, map_name)
+            head = generic() + text(_LIST_TABLE, self.name) + text(_LIST_SET, map_name)
             for piece in _pieces(packed):
-                yield Request(_kind(kind), flags, head + nested(_LIST_ELEMENTS, *piece))
+                yield Request(message_kind(kind), flags, head + nested(_LIST_ELEMENTS, *piece))
+
+
+class Lost(Flag):
+    """Where somebody changed something that is ours to keep."""
+
+    NOTHING = 0
+    TABLE = auto()
+    CHAIN = auto()
 
 
 class Losses:
-    """Hears when somebody takes something out of a table (family ip) of this thread's network namespace."""
+    """Hears when somebody takes something out of a table (family ip) of this thread's network namespace, and, with
+    `chain` (table, name), when that chain of another table comes, changes its policy, or loses something.
+    """
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, chain: tuple[str, str] = ("", "")) -> None:
         self._table = table.encode() + b"\0"
+        self._other, self._chain = (name.encode() + b"\0" for name in chain)
         self._netlink = Netlink(NETLINK_NETFILTER, _EVENTS)
 
     def fileno(self) -> int:
@@ -167,20 +181,31 @@ class Losses:
         """Stop listening."""
         self._netlink.close()
 
-    def heard(self, own_port: int) -> bool:
-        """Wait for events; tell whether one took something out of the table that `own_port` had not asked for."""
+    def heard(self, own_port: int) -> Lost:
+        """Wait for events; tell where one changed something that `own_port` had not asked for."""
         try:
             events = self._netlink.events()
         except OSError as error:
             if error.errno != _LOST:
                 raise
-            return True
-        return any(self._is_loss(kind, body) and port != own_port for kind, port, body in events)
+            return Lost.TABLE | Lost.CHAIN
+        lost = Lost.NOTHING
+        for kind, port, body in events:
+            if kind >> 8 == _SUBSYSTEM and kind & 0xFF in _CHANGES and port != own_port:
+                lost |= self._what(kind & 0xFF, body)
+        return lost
 
-    def _is_loss(self, kind: int, body: bytes) -> bool:
-        if kind >> 8 != _SUBSYSTEM or kind & 0xFF not in (_DELTABLE, _DELCHAIN, _DELRULE, _DELSET, _DELSETELEM):
-            return False
-        return body[0] == _NFPROTO_IPV4 and (_TABLE_NAME, self._table) in attributes(body, _GENERIC.size)
+    def _what(self, message: int, body: bytes) -> Lost:
+        if body[0] != _NFPROTO_IPV4:
+            return Lost.NOTHING
+        found = dict(attributes(body, _GENERIC.size))
+        if found.get(_TABLE_NAME) == self._table:
+            return Lost.NOTHING if message == _NEWCHAIN else Lost.TABLE
+        if found.get(_TABLE_NAME) != self._other:
+            return Lost.NOTHING
+        name = _CHAIN_NAMES.get(message)
+        gone = message == _DELTABLE or (name is not None and found.get(name) == self._chain)
+        return Lost.CHAIN if gone else Lost.NOTHING
 
 
 def _pieces(packed: list[bytes]) -> Iterable[list[bytes]]:
@@ -196,11 +221,13 @@ def _pieces(packed: list[bytes]) -> Iterable[list[bytes]]:
         yield piece
 
 
-def _kind(message: int) -> int:
+def message_kind(message: int) -> int:
+    """Return the netlink type of a message of nftables."""
     return _SUBSYSTEM << 8 | message
 
 
-def _generic() -> bytes:
+def generic() -> bytes:
+    """Return the head of every message about family ip."""
     return _GENERIC.pack(_NFPROTO_IPV4, 0, 0)
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 
+from pier.kernel import chains
 from pier.kernel.conntrack import forget_udp
 from pier.kernel.netlink import NetlinkError
-from pier.kernel.nftables import Element, Losses, Table, run_commands
+from pier.kernel.nftables import Element, Losses, Lost, Table, run_commands
 from pier.network.endpoints import Mapping
+from pier.network.passages import Passages
 from pier.network.rules import MAPS, Segment, difference, elements, table_text
 from pier.spec.errors import SystemFailure
 
@@ -19,8 +21,8 @@ class PacketRules:
     """Rules and published ports of one daemon. Thread-safe.
 
     A thread listens for whoever takes something out of the table (`nft flush ruleset`, a firewall's restart) and puts
-    it back: without the rules, containers would be less shut off than their users believe. `desired` tells what to
-    publish.
+    it back: without the rules, containers would be less shut off than their users believe. It also keeps our way
+    through a filter of others that drops (`Passages`). `desired` tells what to publish.
     """
 
     def __init__(self, name: str, desired: Callable[[], Iterable[Element]]) -> None:
@@ -30,7 +32,8 @@ class PacketRules:
         self._text = ""
         self._rules = 0
         self._restored = False
-        self._losses = Losses(name)
+        self._passages = Passages(name)
+        self._losses = Losses(name, (chains.TABLE, chains.CHAIN))
         self._end, self._ended = os.pipe2(os.O_CLOEXEC)
         self._guard = threading.Thread(target=self._watch, name="packet rules", daemon=True)
         self._guard.start()
@@ -39,7 +42,9 @@ class PacketRules:
         """Let go of the table, and with `remove` take it out of the kernel."""
         self.stop_guard()
         if remove:
+            self._passages.settle(())
             self._table.delete()
+        self._passages.close()
         self._table.close()
 
     def stop_guard(self) -> None:
@@ -60,6 +65,7 @@ class PacketRules:
                 self._lay()
             except OSError as error:
                 raise SystemFailure(f"packet rules cannot be laid: {error.strerror}") from error
+            self._passages.settle([segment.bridge for segment in segments])
 
     def reconcile(self) -> None:
         """Make the maps hold exactly the desired elements, touching only differences; from now on the guard does so
@@ -86,12 +92,15 @@ class PacketRules:
         poll.register(self._end, select.POLLHUP)
         while all(descriptor != self._end for descriptor, _ in poll.poll()):
             with suppress(OSError):  # what cannot be put back now is put back after the next change
-                if self._losses.heard(self._table.port):
-                    self._put_back()
+                self._put_back(self._losses.heard(self._table.port))
 
-    def _put_back(self) -> None:
+    def _put_back(self, lost: Lost) -> None:
+        if not lost:
+            return
         with self._lock:
-            if not self._restored:  # before that nobody knows what should be published
+            if Lost.CHAIN in lost:
+                self._passages.settle()
+            if Lost.TABLE not in lost or not self._restored:  # before that nobody knows what should be published
                 return
             if self._table.rule_count() != self._rules:
                 self._lay()
