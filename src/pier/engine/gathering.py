@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 
 from pier.engine.container import Container
 from pier.engine.oci.facts import Attached, ContainerFacts, DeviceNode, Joined
@@ -14,6 +13,7 @@ from pier.engine.oci.identity import resolve
 from pier.engine.parts import Parts
 from pier.engine.record import Mounted, Record
 from pier.runtime import accounts
+from pier.spec import mountinfo
 from pier.spec.containers import HostConfig
 from pier.spec.errors import Conflict, InvalidParameter
 
@@ -183,17 +183,14 @@ def _shared(mounts: Iterable[Mounted]) -> dict[str, str]:
     sources = {m.point.Source for m in mounts if m.point.Propagation in ("shared", "rshared", "slave", "rslave")}
     if not sources:
         return {}
-    kinds = dict(_mount_kinds(Path("/proc/self/mountinfo").read_text()))
+    kinds = {mount.point: _propagation(mount) for mount in mountinfo.parse(mountinfo.SELF.read_bytes())}
     return {source: kinds[_mount_of(source, kinds)] for source in sources}
 
 
-def _mount_kinds(text: str) -> Iterable[tuple[str, str]]:
-    for line in text.splitlines():
-        fields = line.split(" ")
-        tags = fields[6 : fields.index("-")]
-        shared = any(tag.startswith("shared:") for tag in tags)
-        slave = any(tag.startswith("master:") for tag in tags)
-        yield fields[4], "shared" if shared else "slave" if slave else ""
+def _propagation(mount: mountinfo.Line) -> str:
+    if any(tag.startswith("shared:") for tag in mount.tags):
+        return "shared"
+    return "slave" if any(tag.startswith("master:") for tag in mount.tags) else ""
 
 
 def _mount_of(path: str, kinds: dict[str, str]) -> str:

@@ -6,6 +6,8 @@ import socket
 import sys
 from pathlib import Path
 
+from pier.spec import mountinfo
+
 _FILESYSTEMS = {"ext2/ext3": "extfs", "ext4": "extfs", "ext3": "extfs", "ext2": "extfs"}
 
 
@@ -22,18 +24,17 @@ def operating_system() -> tuple[str, str]:
     return "Linux", ""
 
 
-def filesystem_of(path: Path) -> str:
+def filesystem_of(path: Path, table: Path = mountinfo.SELF) -> str:
     """The name of the file system below a path, as Docker calls it."""
     try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        mounts = table.read_bytes()
     except OSError:
         return "unknown"
     real, best, kind = os.path.realpath(path), "", "unknown"
-    for line in mounts:
-        fields = line.split(" ")
-        point = fields[4].encode("latin-1", "replace").decode("unicode_escape", "replace")
-        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
-            best, kind = point, fields[fields.index("-") + 1]
+    for mount in mountinfo.parse(mounts):
+        inside = real == mount.point or real.startswith(mount.point.rstrip("/") + "/")
+        if inside and len(mount.point) >= len(best):
+            best, kind = mount.point, mount.kind
     return _FILESYSTEMS.get(kind, kind)
 
 

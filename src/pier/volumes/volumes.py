@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pier.kernel.mount import MNT_DETACH, MS_BIND, MS_RDONLY, MS_REMOUNT, mount, umount2
+from pier.spec import mountinfo
 from pier.spec.errors import Conflict, InvalidParameter, NotFound, SystemFailure
 from pier.store import trees
 from pier.store.records import Delete, Put, Records
@@ -241,6 +242,5 @@ class Volumes:
 
 def _is_mounted(path: Path) -> bool:
     """Whether something is mounted on the directory, a bind from the same file system too."""
-    escaped = re.sub(r"[ \t\n\\]", lambda found: f"\\{ord(found[0]):03o}", str(path.parent.resolve() / path.name))
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
-        return any(line.split(" ", 5)[4] == escaped for line in table)
+    point = str(path.parent.resolve() / path.name)
+    return any(mount.point == point for mount in mountinfo.parse(mountinfo.SELF.read_bytes()))
