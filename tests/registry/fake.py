@@ -44,6 +44,7 @@ class FakeRegistry:
     break_after: list[int] = field(default_factory=list)  # bytes after which the next blob answers break off
     ranges: bool = True
     redirect: str = ""  # where blobs are: another origin
+    refusal: tuple[int, str] | None = None  # what every blob and manifest is answered with: status and body
     port: int = 0
 
     async def __aenter__(self) -> Self:
@@ -103,6 +104,8 @@ class FakeRegistry:
 
     def _check(self, request: web.Request) -> None:
         self._note(request)
+        if self.refusal is not None:
+            raise _refused(*self.refusal)
         given = request.headers.get("Authorization", "")
         if self.token and given != f"Bearer {self.token}":
             realm = self.realm or f"http://{self.address}/token"
@@ -166,6 +169,12 @@ def _basic(account: str) -> str:
 def _denied(challenge: str) -> web.HTTPUnauthorized:
     body = json.dumps({"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]})
     return web.HTTPUnauthorized(text=body, headers={"WWW-Authenticate": challenge})
+
+
+def _refused(status: int, body: str) -> web.HTTPException:
+    refusal = web.HTTPException(text=body)
+    refusal.set_status(status)
+    return refusal
 
 
 def _error(kind: type[web.HTTPNotFound], code: str, message: str) -> web.HTTPNotFound:

@@ -1,6 +1,7 @@
 """The client against a registry that misbehaves: credentials stay home, bodies are bounded, digests hold."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -10,7 +11,7 @@ from pier.registry.client import Repository
 from pier.registry.registries import Endpoint, Registries
 from pier.spec import manifests, references
 from pier.spec.credentials import Credentials
-from pier.spec.errors import InvalidParameter, NotFound, PierError, Unauthorized, Unavailable
+from pier.spec.errors import Forbidden, InvalidParameter, NotFound, PierError, Unauthorized, Unavailable
 from tests.registry.fake import FakeRegistry, digest_of
 
 ALICE = Credentials("alice", "secret")
@@ -162,6 +163,27 @@ def test_a_digest_that_is_none_is_never_asked_for(digest: str) -> None:
 def test_what_is_missing_is_told_in_dockers_words() -> None:
     with pytest.raises(NotFound, match=r"^manifest for .*/x:latest not found: manifest unknown: manifest unknown$"):
         ask(FakeRegistry(), latest)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code", "words"),
+    [
+        (400, InvalidParameter, "NAME_INVALID", "name invalid: no"),
+        (403, Forbidden, "FORBIDDEN", "forbidden: no"),
+        (405, InvalidParameter, "UNSUPPORTED", "unsupported: no"),
+        (408, Unavailable, "", "unexpected status 408"),
+        (418, InvalidParameter, "", "unexpected status 418"),
+        (429, Unavailable, "TOOMANYREQUESTS", "toomanyrequests: no"),
+        (429, Unavailable, "RATE_LIMITED", "toomanyrequests: no"),
+        (429, Unavailable, "", "toomanyrequests: too many requests"),
+        (502, Unavailable, "", "received unexpected HTTP status: 502 Bad Gateway"),
+    ],
+)
+def test_a_refusal_is_of_the_kind_that_it_means(status: int, kind: type[PierError], code: str, words: str) -> None:
+    body = json.dumps({"errors": [{"code": code, "message": "no"}]}) if code else "<html>"
+    with pytest.raises(kind) as refused:
+        ask(FakeRegistry(refusal=(status, body)), latest)
+    assert refused.value.message == words
 
 
 def test_nobody_listening_is_unavailable() -> None:

@@ -15,6 +15,7 @@ from pier.images.progress import LayerProgress
 from pier.images.threads import completed
 from pier.images.workers import Job, Outcome, Worker
 from pier.registry.client import Repository
+from pier.registry.failures import Refused
 from pier.registry.registries import Registries
 from pier.spec.errors import InvalidParameter, Unavailable
 from pier.spec.manifests import Descriptor
@@ -84,8 +85,8 @@ class LayerPull:
                 self._lines.tell("Verifying Checksum")
                 await completed(writer.commit)
                 return
-            except (Unavailable, InvalidParameter):
-                if attempt == self._registries.attempts:
+            except (Unavailable, InvalidParameter) as error:
+                if isinstance(error, Refused) or attempt == self._registries.attempts:
                     raise
             if writer.offset == 0:
                 await tree.renew()

@@ -10,7 +10,7 @@ import msgspec
 from pier.registry import challenges
 from pier.registry.bodies import proxy_for, read_at_most
 from pier.registry.challenges import Challenge
-from pier.registry.failures import unreachable
+from pier.registry.failures import too_many_requests, unreachable
 from pier.registry.registries import Endpoint, Registries, bare_host
 from pier.spec.credentials import Credentials
 from pier.spec.errors import Unauthorized, Unavailable
@@ -116,6 +116,8 @@ class Authorization:
 def _read(raw: bytes, status: int, realm: str) -> str:
     if status in (401, 403):
         raise Unauthorized("unauthorized: incorrect username or password")
+    if status == 429:
+        raise too_many_requests()
     if status != 200:
         raise Unavailable(f"token service {urlsplit(realm).netloc} answered {status}")
     try:

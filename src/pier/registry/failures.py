@@ -7,15 +7,21 @@ import aiohttp
 import msgspec
 
 from pier.registry.bodies import read_at_most
-from pier.spec.errors import InvalidParameter, NotFound, PierError, SystemFailure, Unauthorized, Unavailable
+from pier.spec.errors import Forbidden, InvalidParameter, NotFound, PierError, SystemFailure, Unauthorized, Unavailable
 from pier.spec.references import Reference
 
 _MAX_BODY = 64 << 10
+# request timeout, too early
+_FOR_LATER = frozenset({408, 425})
 _DENIED = "requested access to the resource is denied"
 
 
 class TooManyRequests(Unavailable):
     """The registry asks for patience."""
+
+
+class Refused(InvalidParameter):
+    """The registry takes the request for a wrong one: it will not take it the next time either."""
 
 
 class _Item(msgspec.Struct):
@@ -31,6 +37,8 @@ async def failure_of(response: aiohttp.ClientResponse, reference: Reference) -> 
     """The error for a response that is not what was asked for."""
     code, message = await _read(response)
     text = f"{code.lower().replace('_', ' ')}: {message}" if code else f"unexpected status {response.status}"
+    if response.status == 429:
+        return too_many_requests(message)
     if code == "DENIED" or (response.status in (401, 403) and reference.domain == "docker.io"):
         denied = message if code == "DENIED" and message else _DENIED
         return NotFound(
@@ -43,11 +51,23 @@ async def failure_of(response: aiohttp.ClientResponse, reference: Reference) -> 
         return NotFound(f"repository {reference.familiar_name} not found: {text}")
     if response.status == 404:
         return NotFound(f"manifest for {reference.familiar} not found: {text}")
-    if response.status == 429:
-        return TooManyRequests(text if code else "toomanyrequests: too many requests")
     if response.status >= 500:
         return Unavailable(f"received unexpected HTTP status: {response.status} {response.reason}")
-    return SystemFailure(text)
+    return _refusal(response.status, text)
+
+
+def too_many_requests(message: str = "") -> TooManyRequests:
+    """The error for a 429, in Docker's words."""
+    return TooManyRequests(f"toomanyrequests: {message or 'too many requests'}")
+
+
+def _refusal(status: int, text: str) -> PierError:
+    """The error for any other status that is no success."""
+    if status == 403:
+        return Forbidden(text)
+    if status in _FOR_LATER:
+        return Unavailable(text)
+    return Refused(text) if 400 <= status < 500 else SystemFailure(text)
 
 
 async def _read(response: aiohttp.ClientResponse) -> tuple[str, str]:

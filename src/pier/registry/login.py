@@ -5,7 +5,7 @@ import aiohttp
 from pier.registry import challenges
 from pier.registry.authorization import Authorization
 from pier.registry.bodies import proxy_for
-from pier.registry.failures import unreachable
+from pier.registry.failures import too_many_requests, unreachable
 from pier.registry.registries import Endpoint, Registries
 from pier.spec.credentials import Credentials
 from pier.spec.errors import PierError, Unauthorized, Unavailable
@@ -45,6 +45,8 @@ async def _ask(endpoint: Endpoint, registries: Registries, credentials: Credenti
             status, _ = await _get(session, endpoint, url, {"Authorization": authorization.header})
     if status in (401, 403):
         raise Unauthorized(f'Get "{url}": unauthorized: incorrect username or password')
+    if status == 429:
+        raise too_many_requests()
     if status != 200:
         raise Unavailable(f"login attempt to {url} failed with status: {status}")
 
