@@ -9,6 +9,7 @@ from typing import Any
 from pier.engine.attaching import Attaching, AttachQuery
 from pier.engine.container import Container
 from pier.engine.offload import Offload
+from pier.engine.projection import Projection
 from tests.engine.builders import RUNNING, record
 
 
@@ -43,7 +44,8 @@ def test_a_backlog_is_never_held_as_a_whole() -> None:
         parts: Any = SimpleNamespace(offload=Offload(1))
         with client:
             query = AttachQuery(logs=True, stdout=True)
-            await asyncio.wait_for(Attaching(parts, log).attach(Container(record(state=RUNNING)), query, Door()), 20)
+            attaching = Attaching(Projection(parts), parts, log)
+            await asyncio.wait_for(attaching.attach(Container(record(state=RUNNING)), query, Door()), 20)
             assert client.recv(10) == b"second"
             assert client.recv(10) == b""
         assert log.closed

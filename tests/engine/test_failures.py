@@ -10,20 +10,25 @@ from typing import Any
 
 import pytest
 
+from pier.engine.attaching import Attaching, AttachQuery
 from pier.engine.container import Container
 from pier.engine.events import Events
 from pier.engine.execs import Execs
 from pier.engine.exits import Exits
+from pier.engine.logs import Logs
 from pier.engine.news import News
 from pier.engine.offload import Offload
+from pier.engine.pending import Attachments
 from pier.engine.projection import Projection
 from pier.engine.record import State, replaced
 from pier.engine.removing import Removing
 from pier.engine.starting import Starting
 from pier.engine.stopping import Stopping
+from pier.runtime.requests import Attachment
 from pier.runtime.state import Exit
 from pier.spec.containers import ExecConfig, ExecStart
 from pier.spec.errors import SystemFailure
+from pier.store.layout import Layout
 from tests.engine.builders import RUNNING, record
 
 
@@ -44,7 +49,8 @@ class Host:
         self.events = Events()
         self.news = News(self.events)
         self.offload = Offload(2)
-        self.attachments = SimpleNamespace(drop=lambda container: None)
+        self.attachments: Any = SimpleNamespace(drop=lambda container: None)
+        self.layout, self.images = Layout(tmp_path), SimpleNamespace(release=lambda image_id: None)
         self.done: list[str] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self._fails, self._tmp_path = fails, tmp_path
@@ -155,6 +161,63 @@ def test_an_exec_in_a_container_that_ends_meanwhile_did_not_succeed(tmp_path: Pa
             await execs.start(exec_id, ExecStart(Tty=True), takeover)
             assert b"is not running" in takeover.client.recv(4096)
         assert execs.inspect(exec_id)["ExitCode"] == 126
+        host.offload.close()
+
+    asyncio.run(scene())
+
+
+class RemovedMeanwhile(LastMoment):
+    """A takeover in whose middle the container is removed."""
+
+    def __init__(self, projection: Projection, container: Container) -> None:
+        super().__init__(container)
+        self._projection = projection
+
+    async def take(self) -> tuple[int, bytes]:
+        await self._projection.remove(self._container)
+        return await super().take()
+
+
+def test_an_attach_to_a_container_that_is_removed_meanwhile_ends(tmp_path: Path) -> None:
+    async def scene() -> None:
+        host, projection, _, container = scene_of(tmp_path, State())
+        host.attachments = Attachments()
+        attaching = Attaching(projection, host, Logs(host))  # type: ignore[arg-type]
+        takeover = RemovedMeanwhile(projection, container)
+        with takeover.client:
+            await attaching.attach(container, AttachQuery(stream=True, stdout=True), takeover)
+            assert takeover.client.recv(10) == b""
+        assert container.pending == []
+        host.attachments.close()
+        host.offload.close()
+
+    asyncio.run(scene())
+
+
+def test_an_attach_in_the_middle_of_a_removal_ends_with_it(tmp_path: Path) -> None:
+    async def scene() -> None:
+        host, projection, exits, container = scene_of(tmp_path, State())
+        host.attachments, loop = Attachments(), asyncio.get_running_loop()
+        client, server = socket.socketpair()
+        client.settimeout(10)
+
+        async def add() -> None:
+            host.attachments.add(container, Attachment(server.detach()))
+
+        def attach(container_id: str) -> None:
+            """The removal empties the cgroup, and in this moment a client attaches."""
+            if not host.done:
+                asyncio.run_coroutine_threadsafe(add(), loop).result(20)
+            host.done.append(container_id)
+
+        host.empty_cgroup = attach  # type: ignore[method-assign]
+        removing = Removing(projection, host, Stopping(projection, host, exits))  # type: ignore[arg-type]
+        with client:
+            await removing.remove(container)
+            assert client.recv(10) == b""
+        await removing.finished()
+        await asyncio.gather(*host.tasks)
+        host.attachments.close()
         host.offload.close()
 
     asyncio.run(scene())

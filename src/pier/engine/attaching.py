@@ -9,6 +9,7 @@ from pier.engine.container import Container
 from pier.engine.detach_keys import parse_detach_keys
 from pier.engine.logs import Logs
 from pier.engine.parts import Parts
+from pier.engine.projection import Projection
 from pier.engine.streams import finish, send_all
 from pier.runtime.launch import Attachment
 from pier.spec.errors import Conflict, PierError
@@ -37,7 +38,8 @@ class AttachQuery:
 class Attaching:
     """Connects clients to containers."""
 
-    def __init__(self, parts: Parts, logs: Logs) -> None:
+    def __init__(self, projection: Projection, parts: Parts, logs: Logs) -> None:
+        self._projection = projection
         self._parts = parts
         self._logs = logs
 
@@ -56,8 +58,8 @@ class Attaching:
         except BaseException:
             finish(descriptor)
             raise
-        if not query.stream:
-            finish(descriptor)
+        if not query.stream or self._projection.get(container.id) is not container:
+            finish(descriptor)  # of a container that was removed meanwhile nothing will come any more
             return
         self._parts.news.container(container, "attach")
         await self._hand_over(container, attachment_of(container, query, descriptor, keys, early))

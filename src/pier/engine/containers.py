@@ -65,7 +65,7 @@ class Containers:
         self.exits.remove = self._removing.auto_remove
         self._creating = Creating(projection, parts, self.volumes)
         self._logs = Logs(parts)
-        self._attaching = Attaching(parts, self._logs)
+        self._attaching = Attaching(projection, parts, self._logs)
         self._sizes = Sizes(parts)
         roots = Roots(projection, parts)
         self.archives = Archives(parts, roots)

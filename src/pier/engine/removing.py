@@ -67,7 +67,6 @@ class Removing:
                 self._refuse_live(container, force=force)
                 return False
             anonymous = self._anonymous(container) if volumes else []
-            self._parts.attachments.drop(container)
             if self._parts.cgroup(container.id).exists():  # its end could not empty it: without that nothing is removed
                 await self._parts.offload.run(self._parts.empty_cgroup, container.id)
             if anonymous:
@@ -75,6 +74,7 @@ class Removing:
                 await self._remove_volumes(anonymous)
                 point("remove-volumes")
             forgotten = self._projection.remove(container)
+            self._parts.attachments.drop(container)  # who attaches from now on does not find it
             async with container.root_lock:
                 await self._parts.offload.run(self._take_away, container)
             point("remove-moved")
