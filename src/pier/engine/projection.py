@@ -4,6 +4,8 @@ The projection answers reads without locks or system calls. Writes go to the sto
 """
 
 import asyncio
+import logging
+import re
 from collections.abc import Awaitable, Iterator
 from concurrent.futures import Future
 
@@ -13,7 +15,9 @@ from pier.engine.record import Record, State
 from pier.spec.errors import Conflict, InvalidParameter, NotFound
 from pier.store.records import Delete, Put, Records
 
+log = logging.getLogger("pier.engine")
 KIND = "container"
+_ID = re.compile("[0-9a-f]{64}")
 
 
 class Projection:
@@ -23,11 +27,22 @@ class Projection:
         self._store = store
         self._by_id: dict[str, Container] = {}
         self._by_name: dict[str, Container] = {}
+        self._unreadable: frozenset[str] = frozenset()
 
     def load(self) -> None:
-        """Read every record of the store; once, before anything else."""
-        for document in self._store.load(KIND).values():
-            self._insert(Container(records.decode(document)))
+        """Read every record of the store; once, before anything else. One that cannot be read shows as dead."""
+        broken: list[Record] = []
+        for id_, document in self._store.load(KIND).items():
+            try:
+                self._insert(Container(records.decode(document)))
+            except records.UNREADABLE as error:
+                log.error("the record of container %s cannot be read: %s", id_, error)
+                if _ID.fullmatch(id_):
+                    broken.append(records.unreadable(id_, document, str(error)))
+        for record in broken:
+            name = record.id if record.name in self._by_name else record.name
+            self._insert(Container(records.replaced(record, name=name)))
+        self._unreadable = frozenset(record.id for record in broken)
 
     def __iter__(self) -> Iterator[Container]:
         return iter(list(self._by_id.values()))
@@ -86,6 +101,8 @@ class Projection:
         """Write the container's record; what is returned need not be awaited. One that was removed stays so."""
         if self._by_id.get(container.id) is not container:
             return _nothing()
+        if container.id in self._unreadable:
+            return _nothing()  # the stored document stays as it is: the Pier that wrote it can read it
         return _durable(self._store.write(Put(KIND, container.id, records.encode(container.record))))
 
     def remove(self, container: Container) -> Awaitable[None]:

@@ -76,6 +76,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _DECODER = msgspec.json.Decoder(Record)
+# what `decode` raises
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -85,8 +87,34 @@ def encode(record: Record) -> bytes:
 
 
 def decode(document: bytes) -> Record:
-    """The record of a stored document; `msgspec.ValidationError` when it is none."""
+    """The record of a stored document; one of `UNREADABLE` when it is none."""
     return _DECODER.decode(document)
+
+
+class _Remains(msgspec.Struct):
+    """What tells people most of a container, for when the rest of its record cannot be read."""
+
+    name: str = ""
+    created: int = 0
+    image_id: str = ""
+
+
+def unreadable(id_: str, document: bytes, why: str) -> Record:
+    """What stands for a container whose document cannot be decoded: dead, with what can still be told of it."""
+    try:
+        remains = msgspec.json.decode(document, type=_Remains)
+    except UNREADABLE:
+        remains = _Remains()
+    return Record(
+        id=id_,
+        name=remains.name or id_[:12],
+        created=remains.created,
+        image_id=remains.image_id,
+        path="",
+        config=ContainerConfig(),
+        host_config=HostConfig(),
+        state=State(status="dead", error=f"the container's record cannot be read: {why}"),
+    )
 
 
 def replaced(record: Record, **changes: object) -> Record:

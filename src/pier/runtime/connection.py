@@ -206,4 +206,7 @@ async def adopt(directory: Path) -> Keeper | None:
     except Conflict:
         keeper.close()
         return None
+    except BaseException:
+        keeper.close()
+        raise
     return keeper
