@@ -5,7 +5,9 @@ processes beside it: a keeper takes its own container along, the spawner nothing
 import functools
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -130,6 +132,26 @@ def test_what_no_record_names_is_swept(pierd: Pierd) -> None:
     pierd.start()
     assert not orphan.exists()
     assert not grave.exists()
+
+
+def test_a_record_that_cannot_be_read_costs_no_other_container(pierd: Pierd) -> None:
+    broken = run(pierd, "broken", "sleep", "100000")
+    run(pierd, "whole", "sleep", "100000")
+    pid, pid_of_broken = state(pierd, "whole")["Pid"], state(pierd, "broken")["Pid"]
+    pierd.kill()
+    with closing(sqlite3.connect(pierd.data_root / "records.sqlite")) as records, records:
+        records.execute("UPDATE documents SET document = ? WHERE kind = 'container' AND key = ?", (b'{"name": "broken"}', broken))
+    pierd.start()
+    assert (state(pierd, "whole")["Status"], state(pierd, "whole")["Pid"]) == ("running", pid)
+    told = state(pierd, "broken")
+    assert (told["Status"], told["Dead"], told["Running"]) == ("dead", True, False)
+    assert str(told["Error"]).startswith("the container's record cannot be read: ")
+    wait_until(lambda: gone(pid_of_broken), "nothing runs on unseen")
+    listed = pierd.api("GET", "/containers/json?all=1").ok()
+    assert {row["Names"][0]: row["State"] for row in listed} == {"/broken": "dead", "/whole": "running"}
+    assert pierd.api("POST", "/containers/broken/start").status == 409
+    pierd.api("DELETE", "/containers/broken").ok()
+    assert not (pierd.data_root / "containers" / broken).exists()
 
 
 def test_names_and_files_outlive_a_restart(pierd: Pierd) -> None:
