@@ -140,7 +140,9 @@ def test_a_record_that_cannot_be_read_costs_no_other_container(pierd: Pierd) -> 
     pid, pid_of_broken = state(pierd, "whole")["Pid"], state(pierd, "broken")["Pid"]
     pierd.kill()
     with closing(sqlite3.connect(pierd.data_root / "records.sqlite")) as records, records:
-        records.execute("UPDATE documents SET document = ? WHERE kind = 'container' AND key = ?", (b'{"name": "broken"}', broken))
+        records.execute(
+            "UPDATE documents SET document = ? WHERE kind = 'container' AND key = ?", (b'{"name": "broken"}', broken)
+        )
     pierd.start()
     assert (state(pierd, "whole")["Status"], state(pierd, "whole")["Pid"]) == ("running", pid)
     told = state(pierd, "broken")
