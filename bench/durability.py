@@ -64,6 +64,8 @@ def soak(engines: Sequence[Engine], pairs: int) -> list[Row]:
 def _soak_once(engine: BenchPierd, cycles: int) -> tuple[int, float]:
     """How many things stayed, and by how much (in percent) the daemon's memory grew."""
     _cycles(engine, max(50, cycles // 10))
+    # The pools of what is made ahead are full again, and the last links gone, when nothing changes any more.
+    wait_until(lambda: _settled(engine), "the pools are full", seconds=20)
     before, memory = _state(engine), _resident(engine.pid)
     _cycles(engine, cycles)
     wait_until(lambda: _state(engine) == before or _settled(engine), "the last links are gone", seconds=20)
