@@ -1,5 +1,9 @@
 """Addresses of daemons, and connecting to them."""
 
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,3 +53,29 @@ def test_no_daemon_is_told_in_dockers_words(tmp_path: Path) -> None:
     with pytest.raises(ConnectionFailed) as failure:
         connect(parse(host))
     assert failure.value.message == f"Cannot connect to the Docker daemon at {host}. Is the docker daemon running?"
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Be nobody, where the tests are root's: root may connect to any socket."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+
+
+def test_a_socket_without_permission_is_told_in_dockers_words(tmp_path: Path) -> None:
+    host = f"unix://{tmp_path}/s"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{tmp_path}/s")
+        server.listen()
+        os.chmod(f"{tmp_path}/s", 0)
+        with another_user(), pytest.raises(ConnectionFailed) as failure:
+            connect(parse(host))
+    assert failure.value.message == (
+        f"permission denied while trying to connect to the Docker daemon socket at {host}: "
+        f"dial unix {tmp_path}/s: connect: permission denied"
+    )
