@@ -1,5 +1,6 @@
 """Scenarios of endurance: kill -9 of the daemon under work, and many runs with nothing left behind."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 from bench.engines import BenchPierd
 from bench.measure import Row
 from tests.support import host
-from tests.support.commands import wait_until
+from tests.support.commands import run, wait_until
 from tests.support.engines import Engine
 
 CONTAINERS = 20
@@ -96,6 +97,7 @@ def _state(engine: BenchPierd) -> dict[str, int]:
     return {
         "mounts": len(host.mounts()),
         "links": len(_links_of(engine.pid)),
+        "elements of nftables": _elements_of(engine.pid),
         "cgroups": len(held.cgroups),
         "processes": len(pids),
         "descriptors of the daemon": len(os.listdir(f"/proc/{engine.pid}/fd")),
@@ -108,6 +110,12 @@ def _state(engine: BenchPierd) -> dict[str, int]:
 def _links_of(pid: int) -> list[str]:
     """Links of a process's network namespace."""
     return [line.split(":")[0].strip() for line in Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]]
+
+
+def _elements_of(pid: int) -> int:
+    """Elements of the sets and maps in a process's network namespace."""
+    listed = json.loads(run(["nsenter", "-t", str(pid), "-n", "nft", "-j", "list", "ruleset"]).ok())["nftables"]
+    return sum(len(thing[kind].get("elem", ())) for thing in listed for kind in ("set", "map") if kind in thing)
 
 
 def _resident(pid: int) -> int:
