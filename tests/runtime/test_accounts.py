@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pier.runtime.accounts import LIMIT, Accounts, read, read_running
+from pier.runtime.accounts import LIMIT, Accounts, read
 from pier.spec.errors import InvalidParameter
 
 
@@ -78,7 +78,3 @@ def test_a_large_file_is_refused(tmp_path: Path) -> None:
         file.truncate(LIMIT + 1)
     with pytest.raises(InvalidParameter, match="larger than"):
         read((low,))
-
-
-def test_a_running_process_shows_its_own_root() -> None:
-    assert read_running(os.getpid()).passwd == Path("/etc/passwd").read_bytes()

@@ -55,11 +55,6 @@ def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return Response(status, JSON, encode(value), headers or {})
 
 
-def raw_json(document: bytes, status: int = 200) -> Response:
-    """An answer whose JSON is ready."""
-    return Response(status, JSON, document)
-
-
 def text(value: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer in plain text."""
     return Response(status, TEXT, value.encode(), headers or {})

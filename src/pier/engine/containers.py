@@ -299,18 +299,6 @@ class Containers:
         """The container itself, for other services of the engine."""
         return self._projection.find(name)
 
-    def using_image(self, image_id: str) -> Names:
-        """The ids of the containers that were made from an image, and whether they run: for `rmi`."""
-        return [container.id for container in self._projection if container.record.image_id == image_id]
-
-    def using_volume(self, name: str) -> Names:
-        """The ids of the containers that have a volume mounted."""
-        return [
-            container.id
-            for container in self._projection
-            if any(mounted.point.Name == name for mounted in container.record.mounts if mounted.point.Type == "volume")
-        ]
-
     async def settle(self) -> None:
         """Wait until what was removed is off the disk."""
         await self._removing.finished()

@@ -55,7 +55,6 @@ NUMBER = {name: number for number, name in enumerate(NAMES)}
 _VERSION_3 = 0x20080522
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT = 23, 24, 47
 _PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 2, 4
-_PR_SET_KEEPCAPS = 8
 _HEADER = struct.pack("=Ii", _VERSION_3, 0)
 _DATA = struct.Struct("=6I")
 
@@ -96,11 +95,6 @@ def drop_bounding(keep: int, last: int) -> None:
     for number in range(last + 1):
         if not keep >> number & 1 and call("prctl", _PR_CAPBSET_READ, number, 0, 0, 0) == 1:
             call("prctl", _PR_CAPBSET_DROP, number, 0, 0, 0)
-
-
-def keep_over_setuid() -> None:
-    """Keep the permitted set when the user changes from root; the kernel forgets the wish at exec."""
-    call("prctl", _PR_SET_KEEPCAPS, 1, 0, 0, 0)
 
 
 def set_capabilities(effective: int, permitted: int, inheritable: int) -> None:

@@ -79,11 +79,6 @@ def mark_close_on_exec(first: int) -> None:
     syscall("close_range", first, _LAST, CLOSE_RANGE_CLOEXEC)
 
 
-def close_from(first: int) -> None:
-    """Close `first` and all above it."""
-    syscall("close_range", first, _LAST, 0)
-
-
 def in_memory(name: str, content: bytes) -> int:
     """A descriptor of a file in memory that holds `content`, read from its beginning."""
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC)

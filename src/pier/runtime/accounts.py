@@ -42,11 +42,6 @@ def read(lowers: Sequence[str], upper: str = "") -> Accounts:
         return Accounts(_read(stack, "/etc/passwd"), _read(stack, "/etc/group"))
 
 
-def read_running(pid: int) -> Accounts:
-    """Both files as the running process sees them, its own mounts included."""
-    return read((f"/proc/{pid}/root",))
-
-
 def _held(held: ExitStack, descriptor: int) -> int:
     held.callback(os.close, descriptor)
     return descriptor

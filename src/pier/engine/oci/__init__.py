@@ -12,7 +12,7 @@ start     runtime.accounts.read(lowers, upper) -> Accounts; bounded bytes of /et
           network_files.hosts(…), hostname(…), resolv_conf(…) -> texts that the start path writes
           configure.configure(facts, host, settings) -> Spec; spec.runtime_config.encode makes LaunchRequest.config
 exec      processes.exec_process(facts, exec_config, host, settings) -> Process, encoded as ExecRequest.process; its
-          accounts are runtime.accounts.read_running(pid)
+          accounts are read from the layers too, as Docker does: a file mounted over /etc/passwd does not count
 update    resources.updated(host_config, update, host) -> (HostConfig, warnings); then resources.linux_resources(…),
           msgspec.to_builtins, runtime.limits.writes and ContainerCgroup.update
 """

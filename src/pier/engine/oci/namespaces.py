@@ -25,11 +25,6 @@ def own_network(facts: ContainerFacts) -> bool:
     return mode != "host" and not is_container(mode)
 
 
-def own_pid(facts: ContainerFacts) -> bool:
-    """Whether the container is process 1 of its own."""
-    return facts.host_config.PidMode == ""
-
-
 def namespaces(facts: ContainerFacts) -> tuple[Namespace, ...]:
     """The configuration's list: a path where a namespace is joined, nothing where it is the host's."""
     host_config, joined = facts.host_config, facts.joined
