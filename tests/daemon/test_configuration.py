@@ -116,6 +116,7 @@ def test_a_malformed_file_is_one_clear_error(file: Path, document: object, words
         (["--label", "rack=1", "--label", "rack=2"], "conflict labels for rack=2 and rack=1"),
         (["--registry-mirror", "mirror.example"], 'invalid mirror: "mirror.example"'),
         (["--insecure-registry", "-x"], "insecure registry -x is not valid"),
+        (["--bridge", "none"], "--bridge none is not supported"),
         (["--log-level", "loud"], "invalid --log-level: loud"),
         (["--log-format", "xml"], "invalid --log-format: xml"),
         (["--log-driver", "syslog"], "invalid --log-driver: syslog"),

@@ -162,6 +162,8 @@ def _bip(text: str) -> str:
 def _bridge(text: str) -> str:
     if text and not _LINK.fullmatch(text):
         raise InvalidParameter(f"invalid bridge name: {text}")
+    if text == "none":
+        raise InvalidParameter("--bridge none is not supported: the default network has a bridge; use --network none")
     return text
 
 
