@@ -181,14 +181,21 @@ def test_a_cid_file_is_written_only_for_a_container(
     assert "container ID file found" in capsys.readouterr().err
 
 
-def test_a_missing_image_is_pulled_once(daemon: Start, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "No such image: busybox:1",
+        "image with reference busybox:1 was found but does not match the specified platform: wanted a/b, actual: c/d",
+    ],
+)
+def test_a_missing_image_is_pulled_once(daemon: Start, capsys: pytest.CaptureFixture[str], missing: str) -> None:
     pulled: list[str] = []
 
     def answer(asked: Asked) -> Answer:
         if "/images/create" in asked.target:
             pulled.append(asked.target)
             return Answer(b'{"status":"Pulling from library/busybox","id":"1"}\n')
-        return Answer({"Id": "abc"}, 201) if pulled else Answer({"message": "No such image: busybox:1"}, 404)
+        return Answer({"Id": "abc"}, 201) if pulled else Answer({"message": missing}, 404)
 
     daemon(answer)
     assert run(["pier", "create", "busybox:1"]) == 0

@@ -98,7 +98,7 @@ def _create(
 
 
 def _is_image_missing(message: str) -> bool:
-    return "no such image" in message.lower()
+    return "no such image" in message.lower() or "does not match the specified platform" in message
 
 
 def _with_tag(image: str) -> str:
