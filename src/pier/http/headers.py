@@ -5,7 +5,6 @@ EXPERIMENTAL = "Docker-Experimental"
 OSTYPE = "Ostype"
 SERVER = "Server"
 REGISTRY_AUTH = "X-Registry-Auth"
-REGISTRY_CONFIG = "X-Registry-Config"
 PATH_STAT = "X-Docker-Container-Path-Stat"
 
 JSON = "application/json"

@@ -63,7 +63,7 @@ class Step(Record):
     """One act of a start. `context` opens the message of its failure, as runc words it."""
 
     def describe(self) -> str:
-        """One line for `--debug`."""
+        """The step in one line, for whoever looks at a plan."""
         return repr(self)
 
     def context(self) -> str:

@@ -76,7 +76,6 @@ _PLUGINS = "installing plugins", "Pier has no plugins"
 _BUILDS = "building images", "Pier does not build images yet"
 _CHECKPOINTS = "checkpointing containers", "Docker offers it in experimental mode only"
 _PROFILES = "profiles of the Go runtime", "Pier is written in Python (SIGUSR1 logs every thread's stack)"
-_NOT_YET = "Pier does not have it yet"
 _MANAGED = ("nodes", "services", "tasks", "secrets", "configs")
 
 

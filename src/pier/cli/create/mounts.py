@@ -19,7 +19,6 @@ ALIASES = {"src": "source", "dst": "target", "destination": "target", "ro": "rea
 BARE = ("readonly", "volume-nocopy", "bind-nonrecursive")
 RECURSION = ("enabled", "disabled", "writable", "readonly")
 TEXTS = {"type": "Type", "source": "Source", "target": "Target", "consistency": "Consistency"}
-PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 
 
 def absolute(path: str) -> str:
