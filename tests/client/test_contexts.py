@@ -67,3 +67,10 @@ def test_a_broken_configuration_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(InvalidParameter, match="error loading config file"):
         read_configuration(str(tmp_path))
+
+
+def test_a_configuration_that_cannot_be_read_is_told_without_pythons_words(tmp_path: Path) -> None:
+    (tmp_path / "config.json").mkdir()
+    with pytest.raises(InvalidParameter) as failure:
+        read_configuration(str(tmp_path))
+    assert failure.value.message == f"error loading config file: open {tmp_path}/config.json: is a directory"

@@ -31,7 +31,10 @@ def read_configuration(directory: str) -> dict[str, object]:
             content = documents.decode(file.read())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise InvalidParameter(f"error loading config file: open {path}: {reason}") from error
+    except ValueError as error:
         raise InvalidParameter(f"error loading config file: {path}: {error}") from error
     return content if isinstance(content, dict) else {}
 
