@@ -83,6 +83,20 @@ def test_a_second_daemon_on_the_same_exec_root_or_socket_is_refused(pierd: Pierd
     assert pierd.answers()
 
 
+@pytest.mark.docker_cli
+def test_two_daemons_run_side_by_side(make_pierd: Callable[..., Pierd]) -> None:
+    first, second = make_pierd(), make_pierd()
+    for daemon in (first, second):
+        daemon.docker("run", "-d", "--name", "same", "-p", "127.0.0.1::80", "busybox", "sleep", "1000").ok()
+    addresses = "{{.Id}} {{.NetworkSettings.IPAddress}}"
+    seen = [daemon.docker("inspect", "-f", addresses, "same").ok().split() for daemon in (first, second)]
+    assert seen[0][0] != seen[1][0]
+    assert seen[0][1] != seen[1][1]
+    first.docker("rm", "-f", "same").ok()
+    first.stop()
+    assert second.docker("exec", "same", "echo", "still here").ok() == "still here"
+
+
 def test_a_root_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
