@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A groups=(
     [run]="python3 python3-venv ca-certificates libseccomp2 libnftables1 busybox-static mmdebstrap debian-archive-keyring tini iproute2"
-    [test]="git shellcheck tmux nftables docker-registry skopeo runc docker.io curl openssl"
+    [test]="git shellcheck tmux nftables iptables docker-registry skopeo runc docker.io curl openssl"
     [vm]="qemu-system-x86 qemu-utils e2fsprogs mmdebstrap"
 )
 

@@ -1,5 +1,7 @@
 """Mounts by descriptor in a mount namespace of the test's own."""
 
+import errno
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +27,8 @@ def inside(code: str, base: Path) -> str:
 
 
 def test_an_overlay_shows_its_layers_by_either_way(tmp_path: Path) -> None:
+    # lowerdir+ came with Linux 6.7; before, the kernel refuses it when the mount is made
+    by_options = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2]) >= (6, 7)
     for name in ("low1", "low2", "upper", "work", "upper2", "work2", "one", "two"):
         (tmp_path / name).mkdir()
     (tmp_path / "low1/a").write_text("1")
@@ -32,15 +36,20 @@ def test_an_overlay_shows_its_layers_by_either_way(tmp_path: Path) -> None:
     (tmp_path / "low2/b").write_text("2")
     code = (
         "lowers = (base + '/low1', base + '/low2')\n"
-        "mount = m.overlay(lowers, base + '/upper', base + '/work')\n"
-        "m.move_mount(mount, os.open(base + '/one', os.O_PATH))\n"
+        "ways = ['two']\n"
+        "try:\n"
+        "    m.move_mount(m.overlay(lowers, base + '/upper', base + '/work'), os.open(base + '/one', os.O_PATH))\n"
+        "    ways.insert(0, 'one')\n"
+        "except OSError as error:\n"
+        "    print(error.errno)\n"
         "m.overlay_by_names(lowers, base + '/upper2', base + '/work2', base + '/two')\n"
-        "for way in ('one', 'two'):\n"
+        "for way in ways:\n"
         "    open(f'{base}/{way}/c', 'w').write('new')\n"
         "    print(*(open(f'{base}/{way}/{name}').read() for name in 'abc'))\n"
     )
-    assert inside(code, tmp_path) == "1 2 new\n1 2 new\n"
-    assert (tmp_path / "upper/c").read_text() == (tmp_path / "upper2/c").read_text() == "new"
+    assert inside(code, tmp_path) == ("1 2 new\n1 2 new\n" if by_options else f"{errno.EINVAL}\n1 2 new\n")
+    assert not by_options or (tmp_path / "upper/c").read_text() == "new"
+    assert (tmp_path / "upper2/c").read_text() == "new"
 
 
 def test_many_layers_fit_by_names(tmp_path: Path) -> None:

@@ -130,11 +130,14 @@ def test_a_port_in_use_is_refused_in_dockers_words_and_leaves_nothing(networks: 
 
 
 def test_slots_are_never_given_twice(networks: Networks) -> None:
-    seen = set()
+    held = []  # the kernel gives the number of a namespace that is gone again
     for number in range(12):
         lease = networks.connect(f"c{number}", "bridge", EndpointRequest(name="x"))
-        seen.add(os.fstat(lease.netns_fd).st_ino)
+        held.append(os.dup(lease.netns_fd))
         networks.release(f"c{number}")
+    seen = {os.fstat(descriptor).st_ino for descriptor in held}
+    for descriptor in held:
+        os.close(descriptor)
     assert len(seen) == 12
 
 

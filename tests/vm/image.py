@@ -11,7 +11,7 @@ from tests.support.images import CACHE
 
 PACKAGES = (
     "linux-image-cloud-amd64 initramfs-tools systemd systemd-sysv dbus udev kmod python3 python3-venv iproute2 "
-    "nftables busybox-static tini libseccomp2 ca-certificates procps util-linux tmux apparmor mmdebstrap"
+    "nftables iptables busybox-static tini libseccomp2 ca-certificates procps util-linux tmux apparmor mmdebstrap"
 )
 
 # Runs once the machine is up: the project's disk is mounted where the project lies on the host, for .venv to work.
@@ -21,6 +21,8 @@ project=$(sed -n 's/.*pier\\.project=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
 mkdir -p "$project"
 mount /dev/vdb "$project"
 cd "$project"
+# an address that is not loopback, as every host has one
+ip address add 192.0.2.1/32 dev lo
 sh .vm/run >/dev/ttyS1 2>&1 </dev/null
 echo "PIER-VM-EXIT $?" >/dev/ttyS1
 sync
