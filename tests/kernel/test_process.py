@@ -56,7 +56,8 @@ def test_faults_are_a_value_or_an_error(text: str) -> None:
 
 def test_a_fault_fires_at_its_point() -> None:
     code = (
-        "from pier.kernel import faults\nfaults.point('a')\ntry:\n faults.point('b')\nexcept OSError as e:\n print(e, flush=True)\n"
+        "from pier.kernel import faults\nfaults.point('a')\n"
+        "try:\n faults.point('b')\nexcept OSError as e:\n print(e, flush=True)\n"
     )
     code += "faults.point('b')\nfaults.point('c')\n"
     environment = {**os.environ, "PIER_FAULTS": "b=ENOSPC@1,c=kill"}
