@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = parse(sys.argv[1:] if arguments is None else arguments)
     except Usage as usage:
         if usage.help:
-            print(usage.help)
+            print(usage.help, flush=True)  # before what stderr says, as runc prints it
         return _fail(usage.given, usage.message, usage.code) if usage.message else 0
     process.set_subreaper()  # so that `run` and `exec` can wait for what they start
     _debug(given, f"{given.command} {getattr(given, 'id', '')}".rstrip())
