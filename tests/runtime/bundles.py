@@ -147,7 +147,7 @@ class Runtime:
         """Wait for a container's end."""
 
         async def wait() -> Exit:
-            return await keeper.exited()
+            return await asyncio.shield(keeper.exited())
 
         return self.run(wait())
 
