@@ -104,7 +104,7 @@ def test_much_input_reaches_a_slow_reader_whole(runtime: Runtime) -> None:
         keeper = runtime.launch(config("wc", "-c"), open_stdin=True, stdin_once=True, attachments=(one.attachment,))
         one.handed_over()
         one.socket.sendall(bytes(3_000_000))
-        one.socket.shutdown(socket.SHUT_WR)
+        one.close()
         runtime.end(keeper)
         assert runtime.log() == "3000000\n"
 

@@ -198,6 +198,7 @@ class Streams:
             if client.stdin and client.reading:  # input is held back: its rest is read when the container takes it
                 client.hung_up = True
                 self._loop.forget(client.descriptor)
+                self._resume_clients()  # the container may have taken it earlier in this very turn
             else:
                 self.drop(client, "gone")
 
