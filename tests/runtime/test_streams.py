@@ -23,6 +23,7 @@ def test_input_taken_in_the_turn_in_which_its_client_hangs_up_is_followed_by_the
     loop = Told()
     streams = Streams(loop, None, tty=False, stdin_once=True)
     program, input_ = os.pipe()
+    os.set_blocking(program, False)
     streams.open_input(input_)
     ours, theirs = socket.socketpair()
     descriptor = theirs.detach()
