@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
-from tests.support import host
+from tests.support import dockerd, host
 from tests.support.commands import run
 from tests.support.engines import Engine
-from tests.support.pierd import SOURCE, Pierd
+from tests.support.pierd import PROGRAM, SOURCE, Pierd
 
 IN_OWN_NETWORK = ("unshare", "--net", "--", "/bin/sh", "-c", 'ip link set lo up; exec "$@"', "sh")
 BIP = "10.213.7.1/22"
@@ -19,23 +18,8 @@ class BenchPierd(Pierd):
 
     def command(self) -> list[str]:
         return [
-            *IN_OWN_NETWORK,
-            sys.executable,
-            "-m",
-            "pier.daemon.main",
-            "--data-root",
-            str(self.data_root),
-            "--exec-root",
-            str(self.exec_root),
-            "--pidfile",
-            str(self.root / "pid"),
-            "-H",
-            self.host,
-            "--config-file",
-            str(self.root / "pierd.json"),
-            "--bip",
-            BIP,
-        ]
+            *IN_OWN_NETWORK, *PROGRAM, *self.places(), *self.configuration("pierd.json"), "--bip", BIP,
+        ]  # fmt: skip
 
     def environment(self) -> dict[str, str]:
         # An installed Pier starts from compiled modules, which the bench has made before.
@@ -57,26 +41,10 @@ class BenchDockerd(Engine):
     kind = "dockerd"
 
     def command(self) -> list[str]:
-        (self.root / "daemon.json").write_text("{}")
-        program = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin") or "dockerd"
         return [
-            *IN_OWN_NETWORK,
-            program,
-            "--data-root",
-            str(self.data_root),
-            "--exec-root",
-            str(self.exec_root),
-            "--pidfile",
-            str(self.root / "pid"),
-            "-H",
-            self.host,
-            "--config-file",
-            str(self.root / "daemon.json"),
-            "--bip",
-            BIP,
-            "--log-level",
-            "error",
-        ]
+            *IN_OWN_NETWORK, dockerd.program(), *self.places(), *self.configuration("daemon.json"),
+            "--bip", BIP, "--log-level", "error",
+        ]  # fmt: skip
 
     def processes(self) -> list[int]:
         """dockerd, containerd and the shims."""
@@ -87,7 +55,7 @@ class BenchDockerd(Engine):
         if self.process:
             self.remove_containers()
             self.stop(seconds=90)
-        for mount in _mounts_below(self.root):
+        for mount in dockerd.mounts_below(self.root):
             run(["umount", "-l", mount])
         shutil.rmtree(self.root, ignore_errors=True)
 
@@ -113,8 +81,3 @@ def children(pid: int) -> list[int]:
                 for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()]  # fmt: skip
     except OSError:
         return []
-
-
-def _mounts_below(root: Path) -> list[str]:
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return sorted((line.split()[4] for line in lines if line.split()[4].startswith(f"{root}/")), reverse=True)

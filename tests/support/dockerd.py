@@ -25,38 +25,17 @@ class Dockerd(Engine):
         run(["ip", "link", "add", self.bridge, "type", "bridge"]).ok()
         run(["ip", "address", "add", address, "dev", self.bridge]).ok()
         run(["ip", "link", "set", self.bridge, "up"]).ok()
-        (self.root / "daemon.json").write_text("{}")
 
     @staticmethod
     def missing() -> str:
         """Why it cannot run here, or an empty text."""
-        program = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin")
-        return "" if program else "dockerd is not installed"
+        return "" if shutil.which(program()) else "dockerd is not installed"
 
     def command(self) -> list[str]:
-        program = shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin") or "dockerd"
         return [
-            program,
-            "--data-root",
-            str(self.data_root),
-            "--exec-root",
-            str(self.exec_root),
-            "--pidfile",
-            str(self.root / "pid"),
-            "-H",
-            self.host,
-            "--config-file",
-            str(self.root / "daemon.json"),
-            "--bridge",
-            self.bridge,
-            "--iptables=false",
-            "--ip6tables=false",
-            "--log-level",
-            "error",
-            "--shutdown-timeout",
-            "2",
-            *self.flags,
-        ]
+            program(), *self.places(), *self.configuration("daemon.json"), "--bridge", self.bridge,
+            "--iptables=false", "--ip6tables=false", "--log-level", "error", "--shutdown-timeout", "2", *self.flags,
+        ]  # fmt: skip
 
     def close(self) -> None:
         """Remove its containers, stop it and its containerd, and its bridge."""
@@ -75,12 +54,18 @@ class Dockerd(Engine):
         for line in processes_marked(str(self.root)):
             run(["kill", "-9", line.split()[0]])
         run(["ip", "link", "delete", self.bridge])
-        for mount in _mounts_below(self.root):
+        for mount in mounts_below(self.root):
             run(["umount", "-l", mount])
         shutil.rmtree(self.root, ignore_errors=True)
         self.owned.close()
 
 
-def _mounts_below(root: Path) -> list[str]:
+def program() -> str:
+    """dockerd's path, also where PATH lacks the system's folders."""
+    return shutil.which("dockerd", path="/usr/sbin:/usr/bin:/usr/local/bin") or "dockerd"
+
+
+def mounts_below(root: Path) -> list[str]:
+    """Mount points under `root`, deepest first."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     return sorted((line.split()[4] for line in lines if line.split()[4].startswith(f"{root}/")), reverse=True)

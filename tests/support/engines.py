@@ -49,6 +49,19 @@ class Engine:
         """The daemon's command line."""
         raise NotImplementedError
 
+    def places(self) -> list[str]:
+        """The flags that both daemons share: roots, pid file, socket."""
+        return [
+            "--data-root", str(self.data_root), "--exec-root", str(self.exec_root),
+            "--pidfile", str(self.root / "pid"), "-H", self.host,
+        ]  # fmt: skip
+
+    def configuration(self, name: str) -> list[str]:
+        """The flag for a configuration file of the engine's own, made empty where the test has written none."""
+        if not (self.root / name).exists():
+            (self.root / name).write_text("{}")
+        return ["--config-file", str(self.root / name)]
+
     def environment(self) -> dict[str, str]:
         """The daemon's environment."""
         return dict(os.environ)

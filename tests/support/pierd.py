@@ -16,6 +16,7 @@ from tests.support.engines import Engine
 from tests.support.subnets import subnet
 
 SOURCE = Path(__file__).parents[2] / "src"
+PROGRAM = (sys.executable, "-m", "pier.daemon.main")
 
 
 class Pierd(Engine):
@@ -29,28 +30,12 @@ class Pierd(Engine):
         self.bip = self.owned.enter_context(subnet())
         self.data_root.mkdir(mode=0o710)
         self.instance = hashlib.sha256(os.path.realpath(self.data_root).encode()).hexdigest()[:8]
-        (self.root / "pierd.json").write_text("{}")
 
     def command(self) -> list[str]:
         given = {flag.partition("=")[0] for flag in self.flags}
         bridge = [] if {"--bridge", "--bip", "-b"} & given else ["--bip", self.bip]
-        configuration = [] if "--config-file" in given else ["--config-file", str(self.root / "pierd.json")]
-        return [
-            sys.executable,
-            "-m",
-            "pier.daemon.main",
-            "--data-root",
-            str(self.data_root),
-            "--exec-root",
-            str(self.exec_root),
-            "--pidfile",
-            str(self.root / "pid"),
-            "-H",
-            self.host,
-            *configuration,
-            *bridge,
-            *self.flags,
-        ]
+        configuration = [] if "--config-file" in given else self.configuration("pierd.json")
+        return [*PROGRAM, *self.places(), *configuration, *bridge, *self.flags]
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ) | {"PYTHONPATH": str(SOURCE), host.MARK: str(self.root)}
