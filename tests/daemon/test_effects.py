@@ -58,3 +58,23 @@ def test_a_mirror_is_asked_for_the_hubs_names(make_pierd: Callable[..., Pierd], 
     run([*copy, f"docker-archive:{archive}", target], timeout=120).ok()
     daemon.docker("pull", "-q", "mirrored:1").ok()
     assert daemon.docker("run", "--rm", "mirrored:1", "echo", "from the mirror").ok() == "from the mirror"
+
+
+def test_networks_take_their_subnets_from_the_default_address_pools(
+    make_pierd: Callable[..., Pierd], free_subnet: str
+) -> None:
+    base = ipaddress.ip_interface(free_subnet).network
+    size = base.prefixlen + 2
+    daemon = make_pierd("--default-address-pool", f"base={base},size={size}")
+    assert daemon.api("GET", "/info").ok()["DefaultAddressPools"] == [{"Base": str(base), "Size": size}]
+    expected = [str(one) for one in base.subnets(new_prefix=size)]
+    for number in range(4):
+        daemon.docker("network", "create", f"n{number}").ok()
+    told = [
+        daemon.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", f"n{n}").ok() for n in range(4)
+    ]
+    assert told == expected
+    refused = daemon.docker("network", "create", "one-too-many")
+    assert refused.code == 1
+    assert "all predefined address pools have been fully subnetted" in refused.stderr
+    daemon.docker("network", "rm", "n0", "n1", "n2", "n3").ok()

@@ -72,6 +72,8 @@ def _value(flag: Flag, key: str, value: object, path: Path) -> Value:
     if flag.kind is Kind.LIST:
         if flag.name == "default-ulimit" and isinstance(value, dict):
             return [_ulimit(name, limits, path) for name, limits in value.items()]
+        if flag.name == "default-address-pool" and isinstance(value, list):
+            return [_address_pool(entry, path) for entry in value]
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return value
     elif flag.kind is Kind.MAP:
@@ -102,6 +104,15 @@ def _ulimit(name: str, limits: object, path: Path) -> str:
         if isinstance(soft, int) and isinstance(hard, int):
             return f"{limits.get('Name') or name}={soft}:{hard}"
     raise _broken(path, f'default-ulimits: {name} needs {{"Name": …, "Soft": …, "Hard": …}}')
+
+
+def _address_pool(entry: object, path: Path) -> str:
+    """`{"base": "10.0.0.0/8", "size": 24}` as the flag writes it."""
+    if isinstance(entry, dict) and entry.keys() == {"base", "size"}:
+        base, size = entry["base"], entry["size"]
+        if isinstance(base, str) and "," not in base and isinstance(size, int) and not isinstance(size, bool):
+            return f"base={base},size={size}"
+    raise _broken(path, 'default-address-pools: each entry needs {"base": "<subnet>", "size": <bits>}')
 
 
 def _refuse(key: str, value: object, path: Path) -> None:

@@ -45,6 +45,12 @@ FLAGS: tuple[Flag, ...] = (
     _flag("config-file", _T, 'Daemon configuration file (default "/etc/pier/daemon.json")', directive=""),
     _flag("data-root", _T, 'Root directory of persistent state (default "/var/lib/pier")'),
     _flag("debug", _B, "Enable debug mode", short="D", reloads=True),
+    _flag(
+        "default-address-pool",
+        _L,
+        'Default address pools for networks, as "base=10.0.0.0/8,size=24"',
+        directive="default-address-pools",
+    ),
     _flag("default-cgroupns-mode", _T, 'Default mode for containers cgroup namespace ("host" | "private")'),
     _flag("default-ipc-mode", _T, 'Default mode for containers ipc ("shareable" | "private")'),
     _flag("default-shm-size", _S, "Default shm size for containers (default 64MiB)"),

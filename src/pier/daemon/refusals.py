@@ -44,12 +44,6 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal("cpu-rt-period", _REALTIME, _I, ("0",)),
     Refusal("cpu-rt-runtime", _REALTIME, _I, ("0",)),
     Refusal("cri-containerd", _CONTAINERD, _B, ("false",)),
-    Refusal(
-        "default-address-pool",
-        "user-defined networks name their own subnets",
-        _L,
-        directives=("default-address-pools",),
-    ),
     Refusal("default-gateway", "the default bridge is its own gateway"),
     Refusal("default-gateway-v6", _IPV6),
     Refusal(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pier.daemon.arguments import Value
+from pier.network.pools import AddressPool, parse_pool
 from pier.spec import log_options
 from pier.spec.errors import InvalidParameter
 
@@ -33,6 +34,7 @@ class Settings:
     mtu: int = 0
     icc: bool = True
     ip: str = ""
+    address_pools: tuple[AddressPool, ...] = ()
     dns: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ def from_values(values: Mapping[str, Value], *, group_is_given: bool | None = No
         mtu=_mtu(taken.number("mtu", 0)),
         icc=taken.switch("icc", default=True),
         ip=_ip(taken.text("ip")),
+        address_pools=tuple(_pool(text) for text in taken.texts("default-address-pool")),
         dns=tuple(_address("dns", server) for server in taken.texts("dns")),
         dns_options=taken.texts("dns-opt"),
         dns_search=tuple(_search(domain) for domain in taken.texts("dns-search")),
@@ -178,6 +181,15 @@ def _ip(text: str) -> str:
     if text and ":" in text:
         raise InvalidParameter(f"invalid --ip: {text} is not an IPv4 address")
     return _address("ip", text) if text else ""
+
+
+def _pool(text: str) -> AddressPool:
+    try:
+        return parse_pool(text)
+    except InvalidParameter as error:
+        raise InvalidParameter(
+            f'invalid argument "{text}" for "--default-address-pool" flag: {error.message}'
+        ) from None
 
 
 def _mtu(number: int) -> int:

@@ -31,6 +31,7 @@ from pier.engine.system import System
 from pier.engine.volumes import Volumes as VolumeService
 from pier.images.images import Images
 from pier.network.networks import Networks, Options
+from pier.network.pools import DEFAULT_POOLS
 from pier.runtime import facts
 from pier.runtime.launch import Launcher
 from pier.spec.containers import Ulimit
@@ -147,6 +148,7 @@ def _network_options(settings: Settings, layout: Layout, instance: str) -> Optio
         mtu=settings.mtu,
         icc=settings.icc,
         ip=settings.ip,
+        pools=settings.address_pools or DEFAULT_POOLS,
     )
 
 
@@ -180,6 +182,7 @@ def describe(settings: Settings, instance: str, identity: str) -> About:
         debug=settings.debug,
         init_binary=Path(init_binary(settings)).name,
         seccomp_profile=settings.seccomp_profile,
+        address_pools=tuple((str(pool.base), pool.size) for pool in settings.address_pools),
     )
 
 

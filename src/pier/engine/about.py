@@ -21,3 +21,4 @@ class About:
     init_binary: str = ""
     seccomp_profile: str = ""
     bridge: str = ""
+    address_pools: tuple[tuple[str, int], ...] = ()

@@ -202,8 +202,14 @@ class System:
             "FirewallBackend": {"Driver": "nftables"},
             "CDISpecDirs": [],
             "Warnings": self._warnings() or None,
+            **self._pools(),
             "Pier": {"Instance": about.instance, "ExecRoot": str(about.exec_root), "Bridge": about.bridge},
         }
+
+    def _pools(self) -> Json:
+        """Docker leaves the field out unless somebody set pools."""
+        pools = [{"Base": base, "Size": size} for base, size in self.about.address_pools]
+        return {"DefaultAddressPools": pools} if pools else {}
 
     def _security(self) -> list[str]:
         host = self._parts.host

@@ -1,7 +1,6 @@
 """The host's side of a bridge network: making the bridge, finding a subnet that nothing else uses, taking it away."""
 
 import socket
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -10,14 +9,9 @@ from pier.kernel import links, netns
 from pier.kernel.links import Link
 from pier.kernel.netlink import Netlink
 from pier.network.addresses import mac_of
-from pier.spec.errors import Forbidden, InvalidParameter, SystemFailure
+from pier.spec.errors import InvalidParameter, SystemFailure
 
 DEFAULT_MTU = 1500
-# Docker's default address pools: sixteens of 172.17…172.31, then twenties of 192.168.
-_POOLS = (
-    *(IPv4Network(f"172.{number}.0.0/16") for number in range(17, 32)),
-    *IPv4Network("192.168.0.0/16").subnets(new_prefix=20),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +34,6 @@ def parse_bip(text: str) -> IPv4Interface:
     if "/" not in text or network.prefixlen > 30 or interface.ip in edges:
         raise InvalidParameter(f"invalid bridge address (--bip): {text}: needs an address of a host with its subnet")
     return interface
-
-
-def free_subnet(used: Iterable[IPv4Network]) -> IPv4Network:
-    """Return the first of the default pools that overlaps nothing in use.
-
-    Forbidden when there is none, as Docker says.
-    """
-    taken = tuple(used)
-    for pool in _POOLS:
-        if not any(pool.overlaps(one) for one in taken):
-            return pool
-    raise Forbidden("all predefined address pools have been fully subnetted")
 
 
 def subnets_in_use(host: Netlink, *, without: str = "") -> list[IPv4Network]:

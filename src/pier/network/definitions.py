@@ -4,13 +4,14 @@ Docker's words for options are read here; a word that Pier does not act on is re
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import msgspec
 
-from pier.network.bridges import free_subnet, gateway_of
+from pier.network.bridges import gateway_of
+from pier.network.pools import AddressPool, free_subnet
 from pier.network.rules import Segment
 from pier.spec.errors import Forbidden, InvalidParameter, NotFound, NotSupported
 
@@ -85,11 +86,20 @@ class NetworkRequest:
     reserved: Mapping[str, str] = field(default_factory=dict)
 
 
-def define(request: NetworkRequest, identity: str, created: str, in_use: Iterable[IPv4Network], mtu: int) -> Definition:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a definition depends on beside the wish: subnets in use, the pools of free ones, the MTU of the way out."""
+
+    in_use: Sequence[IPv4Network]
+    pools: Sequence[AddressPool]
+    mtu: int
+
+
+def define(request: NetworkRequest, identity: str, created: str, host: Surroundings) -> Definition:
     """Turn a wish into a definition. Raises the error that Docker gives for a bad or impossible one."""
     _check(request)
     options = {key.removeprefix(_PREFIX): value for key, value in request.options.items()}
-    subnet = _subnet(request, tuple(in_use))
+    subnet = _subnet(request, host)
     gateway = _gateway(request, subnet)
     return Definition(
         id=identity,
@@ -100,7 +110,7 @@ def define(request: NetworkRequest, identity: str, created: str, in_use: Iterabl
         subnet=str(subnet),
         gateway=str(gateway),
         ip_range=_pool(request, subnet),
-        mtu=_mtu(options.get("driver.mtu", ""), mtu),
+        mtu=_mtu(options.get("driver.mtu", ""), host.mtu),
         icc=_truth("bridge.enable_icc", options),
         masquerade=_truth("bridge.enable_ip_masquerade", options),
         internal=request.internal,
@@ -129,11 +139,11 @@ def _check(request: NetworkRequest) -> None:
             raise NotSupported(f"network option {key} is not supported")
 
 
-def _subnet(request: NetworkRequest, in_use: tuple[IPv4Network, ...]) -> IPv4Network:
+def _subnet(request: NetworkRequest, host: Surroundings) -> IPv4Network:
     if not request.subnet:
         if request.gateway or request.ip_range:
             raise InvalidParameter("invalid IPAM config: a gateway or an IP range needs a subnet")
-        return free_subnet(in_use)
+        return free_subnet(host.in_use, host.pools)
     try:
         subnet = IPv4Network(request.subnet, strict=False)
     except ValueError:
@@ -142,7 +152,7 @@ def _subnet(request: NetworkRequest, in_use: tuple[IPv4Network, ...]) -> IPv4Net
         raise InvalidParameter(f"invalid subnet {request.subnet}: it should be {subnet}")
     if subnet.prefixlen > 30 or subnet.prefixlen == 0:
         raise InvalidParameter(f"invalid subnet {subnet}: no room for containers")
-    if any(subnet.overlaps(one) for one in in_use):
+    if any(subnet.overlaps(one) for one in host.in_use):
         raise Forbidden("Pool overlaps with other one on this address space")
     return subnet
 

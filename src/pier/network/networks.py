@@ -16,7 +16,7 @@ from pier.network import bridges
 from pier.network.addresses import parse_mac
 from pier.network.bridge_network import BridgeNetwork
 from pier.network.catalogue import Catalogue
-from pier.network.definitions import PREDEFINED, Definition, NetworkRequest, define
+from pier.network.definitions import PREDEFINED, Definition, NetworkRequest, Surroundings, define
 from pier.network.endpoints import EndpointRequest, Lease, StoredLease, bindings
 from pier.network.leases import LeaseFiles
 from pier.network.options import Options, default_bridge
@@ -194,14 +194,16 @@ class Networks:
         with self._lock:
             return tuple(lease for lease in self._leases.values() if lease.endpoint.network_id == network_id)
 
+    def _surroundings(self) -> Surroundings:
+        mtu = self._options.mtu or bridges.outward_mtu(self._host)
+        return Surroundings(bridges.subnets_in_use(self._host), self._options.pools, mtu)
+
     def create(self, request: NetworkRequest) -> Definition:
         """Make a network of the user's own. Durable when it returns."""
         with self._lock:
             if request.name not in PREDEFINED and self._catalogue.named(request.name):
                 raise Conflict(f"network with name {request.name} already exists")
-            in_use = bridges.subnets_in_use(self._host)
-            mtu = self._options.mtu or bridges.outward_mtu(self._host)
-            definition = define(request, *self._catalogue.identity(), in_use, mtu)
+            definition = define(request, *self._catalogue.identity(), self._surroundings())
             if links.find_link(self._host, definition.bridge) is not None:
                 raise Conflict(f"bridge name {definition.bridge} is already in use")
             self._catalogue.keep(definition)

@@ -8,13 +8,15 @@ from pier.kernel import links
 from pier.kernel.netlink import Netlink
 from pier.network import bridges
 from pier.network.definitions import Definition
+from pier.network.pools import DEFAULT_POOLS, AddressPool, free_subnet
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """`bridge` names one of the user's own; empty: the engine's.
 
-    `pool` counts the slots made ahead, `mtu` 0 asks the host, `ip` is the host's address for ports that name none.
+    `pool` counts the slots made ahead, `mtu` 0 asks the host, `ip` is the host's address for ports that name none,
+    `pools` are where subnets come from that nobody names.
     """
 
     instance: str
@@ -26,6 +28,7 @@ class Options:
     mtu: int = 0
     icc: bool = True
     ip: str = ""
+    pools: tuple[AddressPool, ...] = DEFAULT_POOLS
 
     @property
     def bridge_name(self) -> str:
@@ -65,4 +68,4 @@ def _interface(host: Netlink, options: Options, old: Definition | None) -> IPv4I
     taken = bridges.subnets_in_use(host, without=name)
     if old is not None and old.bridge == name and not any(old.interface.network.overlaps(one) for one in taken):
         return old.interface
-    return bridges.interface_in(bridges.free_subnet(taken))
+    return bridges.interface_in(free_subnet(taken, options.pools))
