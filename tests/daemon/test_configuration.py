@@ -76,8 +76,8 @@ def test_an_unknown_directive_is_named(file: Path) -> None:
 def test_a_directive_that_pier_has_not_is_refused_by_name(file: Path) -> None:
     with pytest.raises(NotSupported, match="selinux-enabled is not supported: "):
         load(file, {"selinux-enabled": True})
-    with pytest.raises(NotSupported, match="runtimes is not supported: "):
-        load(file, {"runtimes": {"kata": {"path": "kata"}}})
+    with pytest.raises(NotSupported, match="runtime kata: runtimeType is not supported: "):
+        load(file, {"runtimes": {"kata": {"runtimeType": "io.containerd.kata.v2"}}})
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from pier.daemon import arguments, flags, refusals, settings
+from pier.daemon import arguments, flags, refusals, runtimes, settings
 from pier.daemon.arguments import Value
 from pier.daemon.flags import Flag, Kind
 from pier.daemon.settings import DEFAULT_CONFIG_FILE, Settings
-from pier.spec.errors import InvalidParameter, NotSupported
+from pier.spec.errors import InvalidParameter, NotSupported, PierError
 
 
 def load(words: Sequence[str]) -> Settings:
@@ -72,6 +72,8 @@ def _value(flag: Flag, key: str, value: object, path: Path) -> Value:
     if flag.kind is Kind.LIST:
         if flag.name == "default-ulimit" and isinstance(value, dict):
             return [_ulimit(name, limits, path) for name, limits in value.items()]
+        if flag.name == "add-runtime":
+            return _runtimes(value, path)
         if flag.name == "default-address-pool" and isinstance(value, list):
             return [_address_pool(entry, path) for entry in value]
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -104,6 +106,13 @@ def _ulimit(name: str, limits: object, path: Path) -> str:
         if isinstance(soft, int) and isinstance(hard, int):
             return f"{limits.get('Name') or name}={soft}:{hard}"
     raise _broken(path, f'default-ulimits: {name} needs {{"Name": …, "Soft": …, "Hard": …}}')
+
+
+def _runtimes(value: object, path: Path) -> list[str]:
+    try:
+        return runtimes.as_flags(value)
+    except PierError as error:
+        raise type(error)(_broken(path, error.message).message) from None
 
 
 def _address_pool(entry: object, path: Path) -> str:
@@ -149,7 +158,7 @@ def _refuse_conflicts(given: Mapping[str, Value], values: Mapping[str, Value], p
 def _shown(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"[{' '.join(value)}]" if isinstance(value, list) else str(value)
+    return f"[{' '.join(value)}]".replace("\0", "") if isinstance(value, list) else str(value)
 
 
 def _json_kind(value: object) -> str:
@@ -172,7 +181,9 @@ def reloaded(current: Settings, words: Sequence[str]) -> tuple[Settings, dict[st
 
 
 _FIELD = {
+    "add-runtime": "runtimes",
     "debug": "debug",
+    "default-runtime": "default_runtime",
     "insecure-registry": "insecure_registries",
     "label": "labels",
     "max-concurrent-downloads": "max_concurrent_downloads",

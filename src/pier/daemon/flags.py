@@ -40,6 +40,13 @@ def _flag(
 _T, _B, _I, _S, _L, _M = Kind.TEXT, Kind.BOOL, Kind.INTEGER, Kind.SIZE, Kind.LIST, Kind.MAP
 
 FLAGS: tuple[Flag, ...] = (
+    _flag(
+        "add-runtime",
+        _L,
+        "Register an additional OCI compatible runtime, as name=path",
+        directive="runtimes",
+        reloads=True,
+    ),
     _flag("bip", _T, "IPv4 address for the default bridge"),
     _flag("bridge", _T, "Attach containers to a network bridge", short="b"),
     _flag("config-file", _T, 'Daemon configuration file (default "/etc/pier/daemon.json")', directive=""),
@@ -53,6 +60,7 @@ FLAGS: tuple[Flag, ...] = (
     ),
     _flag("default-cgroupns-mode", _T, 'Default mode for containers cgroup namespace ("host" | "private")'),
     _flag("default-ipc-mode", _T, 'Default mode for containers ipc ("shareable" | "private")'),
+    _flag("default-runtime", _T, 'Default OCI runtime for containers (default "pier-runtime")', reloads=True),
     _flag("default-shm-size", _S, "Default shm size for containers (default 64MiB)"),
     _flag("default-stop-timeout", _I, "Default seconds to wait for a container to stop (default 10)"),
     _flag("default-ulimit", _L, "Default ulimits for containers", directive="default-ulimits"),

@@ -31,7 +31,6 @@ _ENVIRONMENT = "set HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the daemon's environ
 _SWARM = "Pier is not a swarm node"
 
 REFUSALS: tuple[Refusal, ...] = (
-    Refusal("add-runtime", "containers run in Pier's own runtime", _L, directives=("runtimes",)),
     Refusal("allow-direct-routing", "published ports are reached through the host's addresses only", _B, ("false",)),
     Refusal("authorization-plugin", "Pier has no plugins", _L, directives=("authorization-plugins",)),
     Refusal("bip6", _IPV6),
@@ -49,7 +48,6 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         "default-network-opt", "the bridge driver has no options to default", _M, directives=("default-network-opts",)
     ),
-    Refusal("default-runtime", "containers run in Pier's own runtime", already=("pier-runtime",)),
     Refusal(
         "exec-opt", "cgroups are written directly", _L, ("native.cgroupdriver=cgroupfs",), directives=("exec-opts",)
     ),

@@ -170,10 +170,12 @@ class _Service:
             return
         self._settings = settings
         journal.set_level(settings.log_level, debug=settings.debug)
-        system = self._machine.engine.system
+        engine = self._machine.engine
+        engine.parts.settings = wiring.with_runtimes(engine.parts.settings, settings)
+        system = engine.system
         system.about = wiring.describe(settings, system.about.instance, system.about.id)
-        self._machine.engine.images.configure(system.about)
-        self._machine.engine.events.publish("daemon", "reload", system.about.id, {"name": system.name(), **changes})
+        engine.images.configure(system.about)
+        engine.events.publish("daemon", "reload", system.about.id, {"name": system.name(), **changes})
         log.info("Reloaded configuration: %s", changes or "nothing changed")
         self._notifier.ready()
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pier.daemon import runtimes
 from pier.daemon.arguments import Value
 from pier.network.pools import AddressPool, parse_pool
+from pier.runtime.foreign import BUILT_IN, ForeignRuntime
 from pier.spec import log_options
 from pier.spec.errors import InvalidParameter
 
@@ -59,6 +61,8 @@ class Settings:
     seccomp_profile: str = ""
     shutdown_containers: bool = False
     shutdown_timeout: int = 15
+    runtimes: Mapping[str, ForeignRuntime] = field(default_factory=dict)
+    default_runtime: str = BUILT_IN
 
 
 def from_values(values: Mapping[str, Value], *, group_is_given: bool | None = None) -> Settings:
@@ -106,7 +110,10 @@ def from_values(values: Mapping[str, Value], *, group_is_given: bool | None = No
         seccomp_profile=taken.text("seccomp-profile"),
         shutdown_containers=taken.switch("shutdown-containers"),
         shutdown_timeout=_at_least("shutdown-timeout", taken.number("shutdown-timeout", 15), 0),
+        runtimes=runtimes.parse(taken.texts("add-runtime")),
+        default_runtime=taken.text("default-runtime", BUILT_IN) or BUILT_IN,
     )
+    runtimes.check_default(settings.default_runtime, settings.runtimes)
     if settings.log_driver == "json-file":
         log_options.check(settings.log_options)
     if settings.bip and settings.bridge:

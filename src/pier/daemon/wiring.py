@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
+from pier.daemon import runtimes
 from pier.daemon.settings import Settings
 from pier.daemon.spawning import cgroup_parent, instance_of, is_default
 from pier.engine.about import About
@@ -130,7 +133,7 @@ def _parts(
         offload=Offload(),
         attachments=Attachments(),
         host=facts.read(),
-        settings=_container_settings(settings),
+        settings=container_settings(settings),
         init_path=init_binary(settings),
         dns=settings.dns,
         dns_search=settings.dns_search,
@@ -152,7 +155,8 @@ def _network_options(settings: Settings, layout: Layout, instance: str) -> Optio
     )
 
 
-def _container_settings(settings: Settings) -> ContainerSettings:
+def container_settings(settings: Settings) -> ContainerSettings:
+    """What the engine is told of the settings."""
     return ContainerSettings(
         shm_size=settings.default_shm_size,
         ipc_mode=settings.default_ipc_mode,
@@ -164,6 +168,15 @@ def _container_settings(settings: Settings) -> ContainerSettings:
         default_log_driver=settings.log_driver,
         log_options=dict(settings.log_options),
         stop_timeout=settings.default_stop_timeout,
+        runtimes=runtimes.table(settings.runtimes),
+        default_runtime=settings.default_runtime,
+    )
+
+
+def with_runtimes(kept: ContainerSettings, settings: Settings) -> ContainerSettings:
+    """The engine's settings after a reload: of them only the runtimes can change."""
+    return msgspec.structs.replace(
+        kept, runtimes=runtimes.table(settings.runtimes), default_runtime=settings.default_runtime
     )
 
 

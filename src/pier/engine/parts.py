@@ -27,11 +27,11 @@ from pier.store.records import Records
 from pier.volumes.volumes import Volumes
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Parts:
-    """The lower floors. `cgroup_parent` is the daemon's own part of the cgroup tree, `init_path` the host's tini or
-    empty.
+    """The lower floors, and the settings, which alone are ever replaced (by a reload).
 
+    `cgroup_parent` is the daemon's own part of the cgroup tree, `init_path` the host's tini or empty.
     `host_gateway` is what `--add-host name:host-gateway` means (empty: the bridge's gateway), `dns…` the daemon's
     defaults.
     """

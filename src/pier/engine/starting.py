@@ -19,11 +19,13 @@ from pier.engine.gathering import gather, join
 from pier.engine.neighbours import Entry
 from pier.engine.oci.configure import configure
 from pier.engine.oci.facts import Joined
+from pier.engine.oci.validate import check_runtime
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.record import Record, replaced
 from pier.engine.start_files import log_target, make_bind_sources, wants_init, write_network_files
 from pier.runtime.faults import point
+from pier.runtime.foreign import ForeignRuntime
 from pier.runtime.launch import Keeper, LaunchRequest, OverlayRoot
 from pier.spec import runtime_config
 from pier.spec.errors import Conflict, NotModified, PierError, StartFailed, SystemFailure
@@ -33,10 +35,11 @@ log = logging.getLogger("pier.engine")
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that a launch needs, made in a thread."""
+    """All that a launch needs, made in a thread; `runtime` is one in the built-in one's place."""
 
     connection: Connection
     config: bytes
+    runtime: ForeignRuntime | None = None
 
 
 class Starting:
@@ -121,15 +124,17 @@ class Starting:
 
     def _prepare(self, record: Record, joined: Joined, files_of: str, neighbours: Sequence[Entry]) -> Prepared:
         """In a thread: everything before the launch, the lease last but one so that little is undone on an error."""
+        settings = self._parts.settings
+        check_runtime(record.host_config.Runtime, settings)  # a reload may have taken it away since the create
         make_bind_sources(record)
         self._acquire_volumes(record)
         facts = gather(record, self._parts, joined, files_of)
         connection = connect(record, self._parts.networks)
         try:
             write_network_files(connection.record, self._parts, neighbours)
-            spec = configure(facts, self._parts.host, self._parts.settings)
+            spec = configure(facts, self._parts.host, settings)
             point("start-prepared")
-            return Prepared(connection, runtime_config.encode(spec))
+            return Prepared(connection, runtime_config.encode(spec), settings.runtimes[record.host_config.Runtime])
         except BaseException:
             connection.close()
             raise
@@ -164,6 +169,7 @@ class Starting:
             held=prepared.connection.held,
             init_binary=parts.init_path or None if wants_init(record, parts.settings) else None,
             size=(rows, columns) if rows and columns else None,
+            runtime=prepared.runtime,
         )
 
     async def _undo(self, container: Container, error: PierError) -> None:

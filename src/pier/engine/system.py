@@ -11,6 +11,7 @@ from pier import __version__
 from pier.engine import host_info
 from pier.engine.about import About
 from pier.engine.images import Images
+from pier.engine.oci.facts import Settings
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.sizes import Sizes
@@ -182,7 +183,7 @@ class System:
         return {
             "ExperimentalBuild": False,
             "ServerVersion": __version__,
-            "Runtimes": {name: {"path": "pier-runtime"} for name in sorted(self._parts.settings.runtimes)},
+            "Runtimes": _runtimes(self._parts.settings),
             "DefaultRuntime": self._parts.settings.default_runtime,
             "Swarm": {
                 "NodeID": "",
@@ -249,3 +250,11 @@ def _is_range(text: str) -> bool:
     except ValueError:
         return False
     return "/" in text
+
+
+def _runtimes(settings: Settings) -> Json:
+    """The runtimes by name, as Docker lists them."""
+    return {
+        name: {"path": runtime.path, "runtimeArgs": list(runtime.arguments)} if runtime else {"path": name}
+        for name, runtime in sorted(settings.runtimes.items())
+    }

@@ -47,9 +47,9 @@ def set_keep_capabilities(*, keep: bool) -> None:
     prctl(PR_SET_KEEPCAPS, int(keep))
 
 
-def set_subreaper() -> None:
-    """Orphans below this process become its children."""
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
+def set_subreaper(*, subreaper: bool = True) -> None:
+    """Whether orphans below this process become its children."""
+    prctl(PR_SET_CHILD_SUBREAPER, int(subreaper))
 
 
 def default_child_signal() -> None:

@@ -30,7 +30,13 @@ def open_pair(root: int, path: str = "dev/pts/ptmx") -> tuple[int, int, int]:
         os.close(found)
     fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
     (number,) = struct.unpack("I", fcntl.ioctl(master, _TIOCGPTN, b"\0\0\0\0"))
-    return master, fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC), number
+    return master, peer(master), number
+
+
+def peer(master: int) -> int:
+    """The slave of a terminal, opened through its master. Raises OSError."""
+    slave: int = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    return slave
 
 
 def set_size(terminal: int, rows: int, columns: int) -> None:

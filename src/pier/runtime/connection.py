@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pier.kernel import fds
 from pier.runtime import sync
+from pier.runtime.foreign import ForeignRuntime
 from pier.runtime.requests import Attachment
 from pier.runtime.state import Exit, read_exit
 from pier.spec.errors import Conflict, InvalidParameter, SystemFailure
@@ -26,6 +27,7 @@ class Keeper:
         self.started_at = 0
         self.pidfd = -1
         self.seccomp: tuple[int, int] | None = None
+        self.runtime: ForeignRuntime | None = None
         self._owns_filter = False
         self.on_detach: Callable[[int, str], None] | None = None
         self.before_pivot: Callable[[int], str] | None = None
@@ -72,6 +74,8 @@ class Keeper:
         self.id, self.cgroup, self.tty = answer["id"], answer["cgroup"], answer["tty"]
         self.pid, self.started_at = answer["pid"], answer["started_at"]
         self.exit_path = Path(answer["exit_path"]) if answer.get("exit_path") else None
+        if runtime := answer.get("runtime"):
+            self.runtime = ForeignRuntime.of(runtime)
 
     @property
     def closed(self) -> bool:

@@ -87,6 +87,10 @@ def _stage(channel: Socket, request: sync.Message, descriptors: list[int], slot:
 def _start(stage: Stage, request: sync.Message, host_: Host) -> None:
     faults.point("creator-start")
     facts, config = sync.unpack_inputs(stage.inputs)
+    if "runtime" in facts:
+        from pier.runtime import foreign_stage  # the containers of other runtimes alone pay for it
+
+        foreign_stage.start(stage, facts, config)
     circumstances = Given(facts, request["cgroup"], stage.netns >= 0, stage.seccomp >= 0, tied=not facts.get("loose"))
     os.umask(0)
     if facts.get("exec"):

@@ -17,7 +17,7 @@ from pier.kernel import faults, fds, pty
 from pier.kernel.cgroup import Layout
 from pier.kernel.fds import Socket
 from pier.kernel.process import Title, exit_code, pidfd_open, set_name
-from pier.runtime import endpoints, hooks, quiet, slots, sync, user_namespaces
+from pier.runtime import endpoints, foreign_end, hooks, quiet, slots, sync, user_namespaces
 from pier.runtime.cgroups import ContainerCgroup
 from pier.runtime.logfile import LogFile
 from pier.runtime.loop import IN, Loop
@@ -80,6 +80,7 @@ class Keeper:
     def run(self, request: sync.Message, descriptors: list[int], title: Title) -> None:
         """From the request to the end."""
         self._request = request
+        foreign_end.adopt_orphans(request, yes=True)
         set_name("pier-keeper")
         title.set(f"pier-keeper {request['id']}")
         given: list[tuple[str, int]] = list(zip(request["fds"], descriptors, strict=True))
@@ -180,7 +181,8 @@ class Keeper:
                 self._pid = message["pid"]
                 user_namespaces.write_maps(self._pid, message)
                 self._end_creator()
-                self._channel.send(b"!")
+                if not self._request.get("runtime"):
+                    self._channel.send(b"!")
             elif message["at"] == "hooks":
                 failure = hooks.relay(self._first, self._channel, self._pid)
             elif message["at"] == "ready":
@@ -212,6 +214,7 @@ class Keeper:
 
     def _begun(self) -> None:
         """The channel has closed: the program runs."""
+        foreign_end.adopt_orphans(self._request, yes=False)
         self._started_at = time.time_ns()
         if self._pidfd < 0:
             self._pidfd = pidfd_open(self._pid)
@@ -228,6 +231,7 @@ class Keeper:
                 os.waitpid(process, 0)
             except (ProcessLookupError, ChildProcessError):
                 pass
+        foreign_end.end(self._request)
         self._clean()
         try:
             sync.send(self._first, {"at": "failed", "message": message})
@@ -281,6 +285,7 @@ class Keeper:
         self._streams.drain()
         oom = self._oom_killed()
         fds.close_all(self._held)
+        foreign_end.end(self._request)
         self._clean()
         record = Exit(exit_code(status) if status else 255, oom, "", time.time_ns())
         if path := self._request.get("exit_path"):
@@ -370,6 +375,7 @@ class Keeper:
             "pid": self._pid,
             "started_at": self._started_at,
             "seccomp_flags": self._request["seccomp_flags"],
+            "runtime": self._request.get("runtime"),
             **known,
         }
 

@@ -14,9 +14,18 @@ import msgspec
 from pier.kernel import cgroup, fds
 from pier.runtime import limits, slots, sync
 from pier.runtime.connection import Keeper, adopt
-from pier.runtime.failures import exec_failed, start_failed
+from pier.runtime.failures import exec_failed, foreign_exec_failed, foreign_start_failed, start_failed
+from pier.runtime.foreign import ForeignRuntime
 from pier.runtime.pool import CONTAINER, EXEC, NONE_AHEAD, Pool
-from pier.runtime.requests import Attachment, ExecRequest, LaunchRequest, LogTarget, OverlayRoot, PlainRoot, Stdio
+from pier.runtime.requests import (
+    Attachment,
+    ExecRequest,
+    LaunchRequest,
+    LogTarget,
+    OverlayRoot,
+    PlainRoot,
+    Stdio,
+)
 from pier.runtime.seccomp import FilterCache
 from pier.runtime.state import Exit
 from pier.spec.errors import Conflict, InvalidParameter
@@ -26,6 +35,7 @@ __all__ = [
     "Attachment",
     "ExecRequest",
     "Exit",
+    "ForeignRuntime",
     "Keeper",
     "LaunchRequest",
     "Launcher",
@@ -103,10 +113,14 @@ class Launcher:
         Raises StartFailed in Docker's words, InvalidParameter for an impossible configuration, SystemFailure.
         """
         parts = _parse(request.config)
-        filter_, config = self._filter(bytes(parts.linux.seccomp), request.config)
+        filter_, config = None, request.config
+        if request.runtime is None:
+            filter_, config = self._filter(bytes(parts.linux.seccomp), request.config)
         inputs = sync.pack_inputs(self._facts(request, parts, filter_), config)
         message = _message(request, "container", request.cgroup, stdin_once=request.stdin_once)
         message.update(seccomp_flags=filter_.flags if filter_ else 0, patience=request.patience)
+        if request.runtime:
+            message["runtime"] = request.runtime.message()
         if request.log and request.log.enabled:
             log = request.log
             message["log"] = {"path": log.path, "max_size": log.max_size, "max_file": log.max_file}
@@ -124,7 +138,9 @@ class Launcher:
         answer = await _begun(keeper)
         if answer["at"] == "failed":
             keeper.give_up()
-            raise start_failed(answer["message"], parts.process.args[0] if parts.process.args else "")
+            failed = foreign_start_failed if request.runtime else start_failed
+            raise failed(answer["message"], parts.process.args[0] if parts.process.args else "")
+        keeper.runtime = request.runtime
         return keeper
 
     async def exec(self, container: Keeper, request: ExecRequest) -> Keeper:
@@ -136,8 +152,13 @@ class Launcher:
         facts["loose"] = request.loose
         facts["keyring"] = f"_ses.{container.id}"
         facts["time"] = _has_own_clocks(container.pid)
+        if container.runtime:
+            facts.update(_foreign(container.runtime, container.id))
+            facts["home"] = str(container.directory)
         inputs = sync.pack_inputs(facts, request.process)
         message = _message(request, "exec", container.cgroup, stdin_once=True)
+        if container.runtime:
+            message["runtime"] = facts["runtime"]
         pidfd = os.dup(container.pidfd)  # the container may end, and close its own, while a waiting pair is fetched
         given = [("inputs", inputs), ("pidfd", pidfd)]
         filter_ = os.dup(descriptor) if container.seccomp else -1
@@ -150,7 +171,7 @@ class Launcher:
         answer = await _begun(keeper)
         if answer["at"] == "failed":
             keeper.give_up()
-            raise exec_failed(answer["message"])
+            raise (foreign_exec_failed if container.runtime else exec_failed)(answer["message"])
         return keeper
 
     def filter_of(self, profile: dict[str, Any] | None) -> tuple[int, int] | None:
@@ -196,6 +217,8 @@ class Launcher:
             "state": request.state or {},
             "keyring": f"_ses.{request.id}" if request.new_keyring else "",
         }
+        if request.runtime:
+            facts.update(_foreign(request.runtime, request.id))
         if isinstance(request.root, OverlayRoot):
             facts["lowers"], facts["upper"] = list(request.root.lowers), request.root.upper
             facts["work"] = request.root.work
@@ -215,7 +238,8 @@ class Launcher:
                 early.append(fds.in_memory("pier-early", attachment.early))
                 given.append(("early", early[-1]))
         message["fds"] = [name for name, _ in given]
-        if kind == CONTAINER and message["fds"] in _QUIET and not request.tty and not request.loose:
+        plain = not (request.tty or request.loose or "runtime" in message)
+        if kind == CONTAINER and message["fds"] in _QUIET and plain:
             message = {"quiet": int("seccomp" in message["fds"]), **message}
         held = request.held if isinstance(request, LaunchRequest) else ()
         try:
@@ -233,6 +257,11 @@ class Launcher:
                 return keeper
         finally:
             fds.close_all(early)
+
+
+def _foreign(runtime: ForeignRuntime, container: str) -> sync.Facts:
+    """What a creator needs of a runtime that is not the built-in one."""
+    return {"runtime": runtime.message(), "container": container}
 
 
 def _has_own_clocks(pid: int) -> bool:

@@ -26,6 +26,7 @@ KEPT = (
     "pier.runtime.streams",
     "pier.runtime.state",
     "pier.runtime.endpoints",
+    "pier.runtime.foreign_end",
     "pier.runtime.quiet",
     "pier.runtime.keeper",
     "pier.kernel.pty",

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from pier.runtime.foreign import ForeignRuntime
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pier.runtime.terminal import Terminal
@@ -76,8 +78,9 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     For the OCI command line: a `loose` container has no keeper once it is made, it is its caller's; with `starter_fd`,
     a listening socket, it waits for a connection before the program starts. `patience` in seconds is how long a client
-    that takes no output may hold up a container that has other clients. `before_pivot` runs the caller's hooks with the
-    first process's number and says what failed, or ""; `state` is what hooks that run inside are given.
+    that takes no output may hold up a container that has other clients. `runtime` is one in the built-in one's place.
+    `before_pivot` runs the caller's hooks with the first process's number and says what failed, or ""; `state` is what
+    hooks that run inside are given.
     """
 
     id: str
@@ -102,6 +105,7 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     state: dict[str, Any] | None = None
     new_keyring: bool = True
     patience: float = 10.0
+    runtime: ForeignRuntime | None = None
 
 
 class ExecRequest(msgspec.Struct, frozen=True, kw_only=True):

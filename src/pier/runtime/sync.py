@@ -78,6 +78,9 @@ class Facts(TypedDict, total=False):
     state: Message
     keyring: str
     time: bool
+    runtime: Message
+    container: str
+    home: str
 
 
 class Broken(Exception):

@@ -232,7 +232,7 @@ def endpoint(**settings: Any) -> NetworkingConfig:
         ({"DnsSearch": ["a b"]}, InvalidParameter, "invalid DnsSearch entry"),
         ({"Env": ["A=\0"]}, InvalidParameter, "can't contain null"),
         ({"Image": "", "HostConfig": None}, InvalidParameter, "config cannot be empty"),
-        ({"Runtime": "runc"}, InvalidParameter, "unknown or invalid runtime name: runc"),
+        ({"Runtime": "kata"}, InvalidParameter, "unknown or invalid runtime name: kata"),
         ({"Runtime": "io.containerd.runc.v2"}, InvalidParameter, "unknown or invalid runtime name: io.containerd"),
         ({"LogConfig": LogConfig("json-file", {"tag": "x"})}, NotSupported, "log opt 'tag'"),
         ({"LogConfig": LogConfig("", {"compress": "true"})}, NotSupported, "log opt 'compress'"),

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import field
 
 from pier.runtime.accounts import Accounts
+from pier.runtime.foreign import BUILT_IN, STOCK_RUNTIMES, ForeignRuntime
 from pier.spec.containers import ContainerConfig, HostConfig, Mount, Ulimit
 
 
@@ -21,8 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     init: bool = False
     seccomp_profile: str = ""  # a JSON profile's text, "unconfined", or "" for the built-in one
     ulimits: tuple[Ulimit, ...] = ()
-    runtimes: frozenset[str] = frozenset({"pier-runtime"})
-    default_runtime: str = "pier-runtime"
+    runtimes: Mapping[str, ForeignRuntime | None] = field(default_factory=lambda: dict(STOCK_RUNTIMES))
+    default_runtime: str = BUILT_IN
     log_drivers: frozenset[str] = frozenset({"json-file", "none"})
     default_log_driver: str = "json-file"
     log_options: Mapping[str, str] = field(default_factory=dict)
