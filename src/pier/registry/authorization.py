@@ -2,6 +2,7 @@
 itself.
 """
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,10 +23,14 @@ _CLIENT_ID = "docker"
 class _Token(msgspec.Struct):
     token: str = ""
     access_token: str = ""
+    refresh_token: str = ""
 
 
 class Authorization:
-    """The `Authorization` header for one repository at one address. The header goes to that origin only."""
+    """The `Authorization` header for some scopes at one address. The header goes to that origin only.
+
+    `offline`: ask for a token that stands for the user from now on, as a login does; it is then in `identity_token`.
+    """
 
     def __init__(
         self,
@@ -34,9 +39,16 @@ class Authorization:
         registries: Registries,
         credentials: Credentials | None,
         session: aiohttp.ClientSession,
+        *,
+        actions: str = "pull",
+        mounts: Sequence[str] = (),
+        offline: bool = False,
     ) -> None:
         self._endpoint = endpoint
-        self._scope = f"repository:{path}:pull" if path else ""
+        self._scopes = [f"repository:{path}:{actions}"] if path else []
+        self._scopes += [f"repository:{source}:pull" for source in mounts]
+        self._offline = offline
+        self.identity_token = ""
         self._registries = registries
         self._credentials = credentials
         self._session = session
@@ -59,9 +71,10 @@ class Authorization:
         if credentials is not None and credentials.identity_token:
             return await self._exchange(realm, service, credentials.identity_token)
         headers = {"Authorization": credentials.basic} if credentials is not None and credentials.has_password else {}
-        query = {name: value for name, value in (("scope", self._scope), ("service", service)) if value}
+        query = [*(("scope", scope) for scope in self._scopes), *([("service", service)] if service else [])]
         if headers and credentials is not None:
-            query |= {"account": credentials.username, "client_id": _CLIENT_ID}
+            query += [("account", credentials.username), ("client_id", _CLIENT_ID)]
+            query += [("offline_token", "true")] if self._offline else []
         return await self._ask("GET", realm, headers=headers, params=query)
 
     async def _exchange(self, realm: str, service: str, token: str) -> str:
@@ -70,7 +83,7 @@ class Authorization:
             "service": service,
             "client_id": _CLIENT_ID,
             "refresh_token": token,
-            **({"scope": self._scope} if self._scope else {}),
+            **({"scope": " ".join(self._scopes)} if self._scopes else {}),
         }
         return await self._ask("POST", realm, data=form)
 
@@ -89,7 +102,7 @@ class Authorization:
         realm: str,
         *,
         headers: dict[str, str] | None = None,
-        params: dict[str, str] | None = None,
+        params: Sequence[tuple[str, str]] | None = None,
         data: dict[str, str] | None = None,
     ) -> str:
         parts = urlsplit(realm)
@@ -110,10 +123,12 @@ class Authorization:
                 status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise unreachable(f"{parts.scheme}://{parts.netloc}{parts.path}", error) from error
-        return _read(raw, status, realm)
+        answer = _read(raw, status, realm)
+        self.identity_token = answer.refresh_token if self._offline and _is_token(answer.refresh_token) else ""
+        return answer.token or answer.access_token
 
 
-def _read(raw: bytes, status: int, realm: str) -> str:
+def _read(raw: bytes, status: int, realm: str) -> _Token:
     if status in (401, 403):
         raise Unauthorized("unauthorized: incorrect username or password")
     if status == 429:
@@ -124,7 +139,11 @@ def _read(raw: bytes, status: int, realm: str) -> str:
         answer = msgspec.json.decode(raw, type=_Token)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Unavailable(f"token service {urlsplit(realm).netloc} gave no token") from None
-    token = answer.token or answer.access_token
-    if not token or any(character <= " " or character > "~" for character in token):
+    if not _is_token(answer.token or answer.access_token):
         raise Unavailable(f"token service {urlsplit(realm).netloc} gave no token")
-    return token
+    return answer
+
+
+def _is_token(text: str) -> bool:
+    """Whether a text may stand in a header."""
+    return bool(text) and all(" " < character <= "~" for character in text)

@@ -56,6 +56,23 @@ async def failure_of(response: aiohttp.ClientResponse, reference: Reference) -> 
     return _refusal(response.status, text)
 
 
+async def push_failure_of(response: aiohttp.ClientResponse) -> PierError:
+    """The error for a push that is refused, in Docker's words."""
+    code, message = await _read(response)
+    text = f"{code.lower().replace('_', ' ')}: {message}" if code else f"unexpected status {response.status}"
+    if response.status == 429:
+        return too_many_requests(message)
+    if response.status == 401:
+        return Unauthorized(text if code else "unauthorized: authentication required")
+    if response.status == 403 or code == "DENIED":
+        return Forbidden(text if code else f"denied: {_DENIED}")
+    if response.status >= 500:
+        return Unavailable(f"received unexpected HTTP status: {response.status} {response.reason}")
+    if response.status == 404:
+        return NotFound(text)
+    return _refusal(response.status, text)
+
+
 def too_many_requests(message: str = "") -> TooManyRequests:
     """The error for a 429, in Docker's words."""
     return TooManyRequests(f"toomanyrequests: {message or 'too many requests'}")
@@ -82,7 +99,7 @@ async def _read(response: aiohttp.ClientResponse) -> tuple[str, str]:
     return code, " ".join(body.errors[0].message[:500].split())
 
 
-def unreachable(url: str, error: BaseException) -> PierError:
+def unreachable(url: str, error: BaseException, method: str = "GET") -> PierError:
     """The error for a registry that cannot be reached or breaks off, in the form of Go's."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         reason = "tls: failed to verify certificate: x509: " + str(getattr(error, "certificate_error", error))
@@ -97,4 +114,4 @@ def unreachable(url: str, error: BaseException) -> PierError:
         return InvalidParameter(f"invalid registry address {url[:200]!r}")
     else:
         reason = str(error) or type(error).__name__
-    return Unavailable(f'Get "{url[:500]}": {reason}')
+    return Unavailable(f'{method.capitalize()} "{url[:500]}": {reason}')

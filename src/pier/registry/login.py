@@ -22,8 +22,11 @@ def domain_of(server: str) -> str:
     return DEFAULT_DOMAIN if host in _HUB else host
 
 
-async def check(registries: Registries, credentials: Credentials) -> None:
-    """Return when the registry takes the credentials. Raises Unauthorized when not, Unavailable when none answers."""
+async def check(registries: Registries, credentials: Credentials) -> str:
+    """Return when the registry takes the credentials: the token that stands for them from now on, or nothing.
+
+    Raises Unauthorized when they are not taken, Unavailable when none answers.
+    """
     domain = domain_of(credentials.server)
     failure: PierError | None = None
     for endpoint in await registries.endpoints(domain):
@@ -36,10 +39,10 @@ async def check(registries: Registries, credentials: Credentials) -> None:
     raise failure or Unavailable(f"no address of {domain} to log in at")
 
 
-async def _ask(endpoint: Endpoint, registries: Registries, credentials: Credentials) -> None:
+async def _ask(endpoint: Endpoint, registries: Registries, credentials: Credentials) -> str:
     url = f"{endpoint.base}/v2/"
     async with aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        authorization = Authorization(endpoint, "", registries, credentials, session)
+        authorization = Authorization(endpoint, "", registries, credentials, session, offline=True)
         status, challenge = await _get(session, endpoint, url, {})
         if challenge is not None and await authorization.answer(challenge):
             status, _ = await _get(session, endpoint, url, {"Authorization": authorization.header})
@@ -49,6 +52,7 @@ async def _ask(endpoint: Endpoint, registries: Registries, credentials: Credenti
         raise too_many_requests()
     if status != 200:
         raise Unavailable(f"login attempt to {url} failed with status: {status}")
+    return authorization.identity_token
 
 
 async def _get(

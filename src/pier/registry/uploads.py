@@ -1,0 +1,208 @@
+"""The writing half of a registry's HTTP interface (OCI distribution-spec 1.1, "Push"): blobs and manifests of one
+repository at one address.
+
+*Theory of operation.* An upload is a session at an address that the registry gives and may change with every answer;
+it may lie at another host, which never sees the `Authorization` header. A blob goes in one PATCH; when that breaks
+off, the session tells how much it has, and the next PATCH carries on there. A PUT with the digest ends it.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote, urljoin, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from pier.registry import challenges
+from pier.registry.authorization import Authorization
+from pier.registry.bodies import proxy_for
+from pier.registry.failures import push_failure_of, unreachable
+from pier.registry.registries import Endpoint, Registries
+from pier.spec import digests
+from pier.spec.credentials import Credentials
+from pier.spec.errors import Unauthorized, Unavailable
+from pier.spec.references import Reference
+
+_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=15, sock_read=300)
+_MAX_REDIRECTS = 5
+_MAX_LOCATION = 16 << 10
+_REDIRECTS = frozenset((307, 308))  # the only ones that keep the method and the body
+_USER_AGENT = "pier"
+
+Content = Callable[[int], AsyncIterator[bytes]]  # the bytes from an offset on; called once for each attempt
+
+
+class Uploads:
+    """One repository to write to. Use it as an asynchronous context manager.
+
+    `mounts` are the repositories of the same registry from which blobs may be taken.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        reference: Reference,
+        registries: Registries,
+        credentials: Credentials | None,
+        *,
+        mounts: Sequence[str] = (),
+    ) -> None:
+        self._endpoint = endpoint
+        self._registries = registries
+        self._blobs = f"{endpoint.base}/v2/{reference.path}/blobs/"
+        self._manifests = f"{endpoint.base}/v2/{reference.path}/manifests/"
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=64),
+            timeout=_TIMEOUT,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": _USER_AGENT},
+        )
+        self._authorization = Authorization(
+            endpoint, reference.path, registries, credentials, self._session, actions="pull,push", mounts=mounts
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def greet(self) -> None:
+        """Find out whether this address answers, and get what it asks for, once for all uploads to come."""
+        async with self._ask("GET", f"{self._endpoint.base}/v2/", accepted=(200, 404)):
+            return
+
+    async def has_blob(self, digest: str) -> bool:
+        """Whether the repository has the blob."""
+        async with self._ask("HEAD", self._blobs + digests.check(digest), accepted=(200, 404)) as response:
+            return response.status == 200
+
+    async def begin(self, digest: str, source: str = "") -> str:
+        """Begin an upload; its address.
+
+        With `source`, a repository of the same registry that should have the blob: "" when it was taken from there.
+        """
+        query = f"?mount={quote(digests.check(digest), safe='')}&from={quote(source, safe='')}" if source else ""
+        accepted = (201, 202) if source else (202,)
+        async with self._ask("POST", f"{self._blobs}uploads/{query}", accepted=accepted) as response:
+            return "" if response.status == 201 else self._location(response)
+
+    async def send(self, location: str, content: Content, offset: int, size: int) -> str:
+        """Send the bytes from `offset` to `size`; where the upload goes on."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size - offset)}
+        if offset:
+            headers["Content-Range"] = f"{offset}-{size - 1}"
+        async with self._ask(
+            "PATCH", location, headers, content=lambda: content(offset), accepted=(202, 204)
+        ) as response:
+            return self._location(response)
+
+    async def state(self, location: str) -> tuple[str, int]:
+        """Where an upload that broke off goes on, and how many bytes it has. NotFound when it is not known any more."""
+        async with self._ask("GET", location, accepted=(204, 202)) as response:
+            end = response.headers.get("Range", "").removeprefix("bytes=").partition("-")[2]
+            received = int(end) + 1 if end.isdecimal() and end != "0" else 0
+            return self._location(response), received
+
+    async def finish(self, location: str, digest: str) -> None:
+        """End an upload: the registry verifies the digest."""
+        url = f"{location}{'&' if urlsplit(location).query else '?'}digest={quote(digest, safe='')}"
+        async with self._ask("PUT", url, {"Content-Length": "0"}, accepted=(201, 204)):
+            return
+
+    async def put_document(self, digest: str, content: bytes) -> None:
+        """A small blob, in one request after the session's begin."""
+        location = await self.begin(digest)
+        url = f"{location}{'&' if urlsplit(location).query else '?'}digest={quote(digest, safe='')}"
+        headers = {"Content-Type": "application/octet-stream"}
+        async with self._ask("PUT", url, headers, content=content, accepted=(201, 204)):
+            return
+
+    async def put_manifest(self, name: str, raw: bytes, media_type: str) -> None:
+        """Give a manifest or an index a tag, or keep it by its digest. Unavailable when the registry changed it."""
+        async with self._ask(
+            "PUT", self._manifests + name, {"Content-Type": media_type}, content=raw, accepted=(201, 202, 200)
+        ) as response:
+            kept = response.headers.get("Docker-Content-Digest", "")
+        if digests.is_digest(kept) and kept != digests.of(raw):
+            raise Unavailable(f"the registry keeps another manifest ({kept}) than was pushed ({digests.of(raw)})")
+
+    def _location(self, response: aiohttp.ClientResponse) -> str:
+        """The address of the upload; Unavailable where the answer gives none that may be used."""
+        given = response.headers.get("Location", "")
+        if not given:
+            return str(response.url)
+        target = urljoin(str(response.url), given)
+        self._check(target)
+        return target
+
+    def _check(self, target: str) -> None:
+        parts = urlsplit(target)
+        if parts.scheme not in ("https", self._endpoint.scheme) or not parts.hostname or len(target) > _MAX_LOCATION:
+            raise Unavailable(f"{self._endpoint.host}: refused to upload to {parts.scheme}://{parts.netloc[:200]}")
+
+    @contextlib.asynccontextmanager
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        content: Callable[[], AsyncIterator[bytes]] | bytes | None = None,
+        accepted: Sequence[int],
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One request: answers a challenge once, follows redirects, turns a refusal into an error."""
+        response = await self._send(method, url, headers, content)
+        try:
+            if response.status == 401:
+                challenge = challenges.choose(challenges.parse(response.headers.getall("WWW-Authenticate", [])))
+                if challenge is not None and self._is_own(str(response.url)):
+                    if not await self._authorization.answer(challenge):
+                        raise Unauthorized("no basic auth credentials")
+                    response.release()
+                    response = await self._send(method, url, headers, content)
+            for _ in range(_MAX_REDIRECTS):
+                if response.status not in _REDIRECTS:
+                    break
+                target = self._location(response)
+                response.release()
+                response = await self._send(method, target, headers, content)
+            if response.status not in accepted:
+                raise await push_failure_of(response)
+            yield response
+        finally:
+            response.release()
+
+    def _is_own(self, url: str) -> bool:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}" == self._endpoint.base
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        content: Callable[[], AsyncIterator[bytes]] | bytes | None,
+    ) -> aiohttp.ClientResponse:
+        all_headers, parts, own = dict(headers or {}), urlsplit(url), self._is_own(url)
+        if own and self._authorization.header:
+            all_headers["Authorization"] = self._authorization.header
+        tls = self._endpoint.tls if own else None
+        if tls is None and parts.scheme == "https":
+            tls = self._registries.tls(parts.netloc, verify=True)
+        try:
+            return await self._session.request(
+                method,
+                URL(url, encoded=True),
+                headers=all_headers,
+                data=content() if callable(content) else content,
+                allow_redirects=False,
+                ssl=tls or True,
+                proxy=proxy_for(parts.scheme, parts.netloc),
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise unreachable(url, error, method) from error
