@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from pier.kernel import fds
 from pier.runtime import sync
-from pier.runtime.foreign import ForeignRuntime
+from pier.runtime.foreign import BUNDLE, ForeignRuntime
 from pier.runtime.requests import Attachment
 from pier.runtime.state import Exit, read_exit
 from pier.spec.errors import Conflict, InvalidParameter, SystemFailure
@@ -182,6 +183,8 @@ class Keeper:
         record = read_exit(self.exit_path) if self.exit_path else None
         if record is None or record.finished_at < self.started_at:
             record = Exit(137, False, "keeper died", 0)
+            if self.runtime and self.directory:  # of another runtime's container more is left than a killed socket
+                shutil.rmtree(self.directory / BUNDLE, ignore_errors=True)
         self._settle(record)
         for answer in self._answers.values():
             if not answer.done():

@@ -97,12 +97,19 @@ def _shared(places: Places, console: str) -> tuple[str, ...]:
 
 
 def configuration(
-    config: Message, *, rootfs: str, netns: str, init: str, size: tuple[int, int] | None, sources: dict[int, str]
+    config: Message,
+    *,
+    rootfs: str,
+    group: str,
+    netns: str,
+    init: str,
+    size: tuple[int, int] | None,
+    sources: dict[int, str],
 ) -> Message:
     """The document that the built-in runtime gets, with what it gets beside the document written into it.
 
-    `netns` is a network namespace by its path, `init` the program to put before the container's own; `sources` replaces
-    bind mounts' sources by their number.
+    `group` is its control group, `netns` a network namespace by its path, `init` the program to put before the
+    container's own; `sources` replaces bind mounts' sources by their number.
     """
     changed = {**config, "root": {**config["root"], "path": rootfs}}
     changed["process"] = sized(config["process"], size)
@@ -115,12 +122,12 @@ def configuration(
             {"destination": INIT, "type": "bind", "source": init, "options": ["bind", "ro", "private"]}
         )
         changed["process"]["args"] = [INIT, "--", *config["process"]["args"]]
+    changed["linux"] = {**(config.get("linux") or {}), "cgroupsPath": group}
     if netns:
-        linux = config.get("linux") or {}
-        spaces = [
-            {**space, "path": netns} if space["type"] == "network" else space for space in linux.get("namespaces") or []
+        changed["linux"]["namespaces"] = [
+            {**space, "path": netns} if space["type"] == "network" else space
+            for space in changed["linux"].get("namespaces") or []
         ]
-        changed["linux"] = {**linux, "namespaces": spaces}
     return changed
 
 

@@ -65,6 +65,7 @@ class Call:
         document = foreign.configuration(
             config,
             rootfs=self._places.rootfs,
+            group=self._facts["group"],
             netns=netns,
             init=self._facts.get("init_binary", ""),
             size=self._stage.size,
@@ -155,7 +156,7 @@ class Call:
             pid = 0
         if not pid:
             raise Failure(self._failed(what, f"{self._runtime.path} wrote no process number"))
-        if parent_of(pid) != os.getppid():
+        if pid == os.getpid() or parent_of(pid) != os.getppid():
             raise Failure(self._failed(what, f"{self._runtime.path} named process {pid}, which it has not made"))
         return pid
 
@@ -239,10 +240,25 @@ def put_away(request: Message) -> None:
             run(line, [], min(_FAREWELL, runtime.patience))
         except OSError:
             pass  # what it has left is taken away here, and its control group by the keeper
-    for stray in _children(os.getppid()):
-        if stray != os.getpid():
-            _kill(stray)
+    _end_strays(os.getppid())
     shutil.rmtree(places.bundle, ignore_errors=True)
+
+
+def _end_strays(keeper: int) -> None:
+    """Kill what a runtime that failed has left to the keeper, and then what that has left to it."""
+    until = time.monotonic() + _FAREWELL
+    while time.monotonic() < until:
+        strays = [pid for pid in _children(keeper) if pid != os.getpid() and _lives(pid)]
+        if not strays:
+            return
+        for pid in strays:
+            try:
+                pidfd = os.pidfd_open(pid)
+            except ProcessLookupError:
+                continue
+            _kill(pid)
+            select.select([pidfd], [], [], 1.0)
+            os.close(pidfd)
 
 
 def parent_of(pid: int) -> int:
@@ -252,6 +268,14 @@ def parent_of(pid: int) -> int:
             return int(file.read().rpartition(b")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def _lives(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in b"ZX"
+    except OSError:
+        return False
 
 
 def _children(pid: int) -> list[int]:

@@ -219,6 +219,7 @@ class Launcher:
         }
         if request.runtime:
             facts.update(_foreign(request.runtime, request.id))
+            facts["group"] = request.cgroup
         if isinstance(request.root, OverlayRoot):
             facts["lowers"], facts["upper"] = list(request.root.lowers), request.root.upper
             facts["work"] = request.root.work

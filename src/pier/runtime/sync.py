@@ -80,6 +80,7 @@ class Facts(TypedDict, total=False):
     time: bool
     runtime: Message
     container: str
+    group: str
     home: str
 
 
