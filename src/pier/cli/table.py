@@ -32,18 +32,25 @@ context inspect | context | Display detailed information on one or more contexts
 context ls, context list | context | List contexts
 context show | context | Print the name of the current context
 image bootstrap | bootstrap | Build a base image from Debian's packages and import it
+image copy | copy | Copy an image to another daemon, without a registry
+image diff | image_works | Inspect the differences between the files of two images
 image history, history | history | Show the history of an image
 image import, import | archives | Import the contents from a tarball to create a filesystem image
 image inspect | inspect | Display detailed information on one or more images
 image load, load | archives | Load an image from a tar archive or STDIN
+image lock | image_works | Protect one or more images against removal
 image ls, image list, images | images | List images
 image prune | prune | Remove unused images
 image pull, pull | pull | Download an image from a registry
 image push, push | pull | Upload an image to a registry
 image rm, image remove, rmi | rmi | Remove one or more images
 image save, save | archives | Save one or more images to a tar archive (streamed to STDOUT by default)
+image squash | image_works | Create an image with one layer out of an image's layers
 image tag, tag | rmi | Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE
+image unlock | image_works | Let one or more locked images be removed again
 inspect | inspect | Return low-level information on Docker objects
+login | login | Authenticate to a registry
+logout | login | Log out from a registry
 network connect | networks | Connect a container to a network
 network create | networks | Create a network
 network disconnect | networks | Disconnect a container from a network
@@ -51,6 +58,8 @@ network inspect | inspect | Display detailed information on one or more networks
 network ls, network list | networks | List networks
 network prune | prune | Remove all unused networks
 network rm, network remove | networks | Remove one or more networks
+search | search | Search Docker Hub for images
+system dial-stdio | dial | Proxy the stdio stream to the daemon connection. Should not be invoked manually.
 system df | disk | Show docker disk usage
 system events, events | events | Get real time events from the server
 system info, info | info | Display system-wide information
@@ -71,7 +80,7 @@ GROUPS = {
     "system": "Manage Docker",
     "volume": "Manage volumes",
 }
-COMMON = ("run", "exec", "ps", "pull", "push", "images", "version", "info")
+COMMON = ("run", "exec", "ps", "pull", "push", "images", "login", "logout", "search", "version", "info")
 
 
 class Row:

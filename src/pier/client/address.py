@@ -138,14 +138,42 @@ def _wrap_tls(plain: socket.socket, address: Address) -> socket.socket:
 
 
 def _connect_ssh(address: Address) -> socket.socket:
-    """A socket whose other end is `docker system dial-stdio` on the remote host, as Docker's client does it."""
+    """A socket whose other end is `system dial-stdio` on the remote host: Pier's where it is installed, else Docker's,
+    as Docker's client does it.
+    """
     from socket import socketpair
 
+    command = ssh_command(address.host)
     ours, theirs = socketpair()
-    host, _, port = address.host.rstrip("/").partition(":")
-    command = ["ssh", "-o", "ConnectTimeout=30", "-T", *(["-p", port] if port else []), "--", host]
-    command += ["docker", "system", "dial-stdio"]
     actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), (os.POSIX_SPAWN_DUP2, theirs.fileno(), 1)]
-    os.posix_spawnp("ssh", command, os.environ, file_actions=actions)
-    theirs.close()
+    try:
+        os.posix_spawnp("ssh", command, os.environ, file_actions=actions)
+    finally:
+        theirs.close()
     return ours
+
+
+def ssh_command(target: str) -> list[str]:
+    """The words that reach the daemon of `[user@]host[:port][/path/of/its.sock]`.
+
+    InvalidParameter for what ssh could take for something else than a host (CVE-2017-1000117).
+    """
+    authority, slash, path = target.partition("/")
+    user, at, host_port = authority.rpartition("@")
+    host, _, port = host_port.partition(":")
+    if host_port.startswith("["):
+        host, _, tail = host_port[1:].partition("]")
+        port = tail.removeprefix(":")
+    if not host or host.startswith("-") or user.startswith("-") or (port and not port.isdecimal()):
+        raise InvalidParameter(f"{UNRESOLVED}invalid ssh host {target!r}")
+    if ":" in user:
+        raise InvalidParameter(f"{UNRESOLVED}plain-text password is not supported in ssh addresses")
+    where = ""
+    if slash and path:
+        from shlex import quote
+
+        where = f" --host {quote(f'unix:///{path}')}"
+    dial = f"{where} system dial-stdio"
+    remote = f"if command -v pier >/dev/null 2>&1; then exec pier{dial}; else exec docker{dial}; fi"
+    login = ["-l", user] if at and user else []
+    return ["ssh", "-o", "ConnectTimeout=30", "-T", *login, *(["-p", port] if port else []), "--", host, remote]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from pier.cli.command import Cli, Definition
+from pier.cli.commands.rmi import platform_document
 from pier.cli.failure import Failure
 from pier.cli.output import references
 from pier.cli.output.progress import Display
@@ -12,6 +13,8 @@ from pier.client.credentials import header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pier.cli.flags import Parsed
     from pier.cli.output.progress import Stream
 
@@ -29,6 +32,11 @@ PUSH_FLAGS = """
             preserved.|'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)
 -q, --quiet                   Suppress verbose output
 """
+_ONE_PLATFORM = """
+ Info -> Using --platform pushes only the specified platform manifest of a multi-platform image index.
+         Other components, like attestations, will not be included.
+         To push the complete multi-platform image, remove the --platform flag.
+         """
 
 
 def _refuse_trust(flags: Parsed) -> None:
@@ -104,13 +112,28 @@ def push(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
             cli.out(f"Using default tag: {full.tag}")
         query["tag"] = full.tag or full.digest or ""
     if flags.text("platform"):
-        query["platform"] = flags.text("platform")
+        query["platform"] = platform_document(flags.text("platform"))
+        cli.out(_ONE_PLATFORM)
     headers = auth_headers(cli, arguments[0]) or {"X-Registry-Auth": "e30="}
     name = reference.familiar_name
     response = cli.client.open("POST", f"/images/{name}/push", query, None, headers)
-    Display(_Quiet() if flags.on("quiet") else sys.stdout).show(response.lines())
+    notes: list[str] = []
+    Display(_Quiet() if flags.on("quiet") else sys.stdout, lambda aux: notes.extend(_note(aux))).show(response.lines())
+    for note in notes:
+        cli.out(note)
     if flags.on("quiet"):
         cli.out(reference.name if flags.on("all-tags") else str(reference.with_default_tag()))
+
+
+def _note(aux: dict[str, Any]) -> list[str]:
+    """What is said of a push that left an index away."""
+    if not aux.get("manifestPushedInsteadOfIndex"):
+        return []
+    before, after = aux["originalIndex"]["digest"], aux["selectedManifest"]["digest"]
+    return [
+        "\n Info -> Not all multiplatform-content is present and only the available single-platform image was pushed\n"
+        f"         {before} -> {after}"
+    ]
 
 
 DEFINITIONS = {
