@@ -187,6 +187,7 @@ _FIELD = {
     "insecure-registry": "insecure_registries",
     "label": "labels",
     "max-concurrent-downloads": "max_concurrent_downloads",
+    "max-concurrent-uploads": "max_concurrent_uploads",
     "max-download-attempts": "max_download_attempts",
     "registry-mirror": "registry_mirrors",
     "shutdown-timeout": "shutdown_timeout",

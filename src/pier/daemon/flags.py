@@ -84,6 +84,7 @@ FLAGS: tuple[Flag, ...] = (
     _flag("log-level", _T, 'Set the logging level ("debug" | "info" | "warn" | "error" | "fatal")', short="l"),
     _flag("log-opt", _M, "Default log driver options for containers", directive="log-opts"),
     _flag("max-concurrent-downloads", _I, "Set the max concurrent downloads (default 3)", reloads=True),
+    _flag("max-concurrent-uploads", _I, "Set the max concurrent uploads (default 5)", reloads=True),
     _flag("max-download-attempts", _I, "Set the max download attempts for each pull (default 5)", reloads=True),
     _flag("mtu", _I, "Set the MTU for the default bridge network (default: that of the way out)"),
     _flag("no-new-privileges", _B, "Set no-new-privileges by default for new containers"),

@@ -68,7 +68,6 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal("iptables", _NFTABLES, _B, ("false",)),
     Refusal("ipv6", _IPV6, _B, ("false",)),
     Refusal("live-restore", "containers always outlive the daemon: see --shutdown-containers", _B, ("true",)),
-    Refusal("max-concurrent-uploads", "Pier does not push images yet", _I),
     Refusal("metrics-addr", "Pier has no metrics endpoint"),
     Refusal("network-control-plane-mtu", _SWARM, _I, ("1500",)),
     Refusal("network-diagnostic-port", _SWARM, _I, ("0",)),

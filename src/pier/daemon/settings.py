@@ -43,6 +43,7 @@ class Settings:
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
     max_concurrent_downloads: int = 3
+    max_concurrent_uploads: int = 5
     max_download_attempts: int = 5
     labels: tuple[str, ...] = ()
     debug: bool = False
@@ -88,6 +89,7 @@ def from_values(values: Mapping[str, Value], *, group_is_given: bool | None = No
         registry_mirrors=tuple(_mirror(mirror) for mirror in taken.texts("registry-mirror")),
         insecure_registries=tuple(_insecure(name) for name in taken.texts("insecure-registry")),
         max_concurrent_downloads=_at_least("max-concurrent-downloads", taken.number("max-concurrent-downloads", 3), 1),
+        max_concurrent_uploads=_at_least("max-concurrent-uploads", taken.number("max-concurrent-uploads", 5), 1),
         max_download_attempts=_at_least("max-download-attempts", taken.number("max-download-attempts", 5), 1),
         labels=_labels(taken.texts("label")),
         debug=taken.switch("debug"),

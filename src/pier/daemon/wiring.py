@@ -191,6 +191,7 @@ def describe(settings: Settings, instance: str, identity: str) -> About:
         mirrors=settings.registry_mirrors,
         insecure_registries=settings.insecure_registries,
         downloads=settings.max_concurrent_downloads,
+        uploads=settings.max_concurrent_uploads,
         download_attempts=settings.max_download_attempts,
         debug=settings.debug,
         init_binary=Path(init_binary(settings)).name,

@@ -17,6 +17,7 @@ class About:
     insecure_registries: tuple[str, ...] = ()
     downloads: int = 3
     download_attempts: int = 5
+    uploads: int = 5
     debug: bool = False
     init_binary: str = ""
     seccomp_profile: str = ""

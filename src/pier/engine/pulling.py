@@ -34,19 +34,19 @@ class Pulling:
 
     def __init__(self, parts: Parts, about: About) -> None:
         self._parts = parts
-        self._about = about
+        self.about = about
         self._registries: Registries | None = None
 
     def configure(self, about: About) -> None:
         """Use other mirrors, insecure registries or numbers from the next pull on."""
-        self._about, self._registries = about, None
+        self.about, self._registries = about, None
 
     def registries(self) -> "Registries":
         """The settings about registries, made with the first pull."""
         from pier.images.distribution import Registries
 
         if self._registries is None:
-            about = self._about
+            about = self.about
             self._registries = Registries(
                 about.mirrors, about.insecure_registries, downloads=about.downloads, attempts=about.download_attempts
             )
@@ -58,11 +58,17 @@ class Pulling:
 
         return await describe(name, self.registries(), credentials)
 
-    async def check_login(self, credentials: Credentials) -> None:
-        """Return when the registry takes the credentials."""
+    async def search(self, term: str, limit: int, credentials: Credentials | None) -> list[dict[str, object]]:
+        """What an index of images finds."""
+        from pier.images.distribution import search
+
+        return await search(term, limit, self.registries(), credentials)
+
+    async def check_login(self, credentials: Credentials) -> str:
+        """Return when the registry takes the credentials: the token that stands for them from now on, if any."""
         from pier.images.distribution import check_login
 
-        await check_login(self.registries(), credentials)
+        return await check_login(self.registries(), credentials)
 
     def pull(self, wish: Pull) -> AsyncIterator[object]:
         """Docker's progress. The name is checked before anything is sent; without a tag all tags are pulled."""

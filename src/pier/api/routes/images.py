@@ -1,7 +1,9 @@
 """`/images`: lists, inspect, history, names, removal, import and pull."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
 
 from pier.api import responses
 from pier.api.parameters import Query
@@ -10,9 +12,11 @@ from pier.api.responses import Answer, Response, Streaming
 from pier.api.router import Route
 from pier.engine.images import Import
 from pier.engine.pulling import Pull
+from pier.engine.pushing import Push
 from pier.http import headers
 from pier.spec import credentials
 from pier.spec.errors import InvalidParameter, NotSupported
+from pier.spec.manifests import PlatformField
 
 if TYPE_CHECKING:
     from pier.engine.engine import Engine
@@ -37,6 +41,9 @@ _LEGACY_CONFIG: Mapping[str, object] = {
     "OnBuild": None,
     "Labels": None,
 }
+
+
+_SEARCH_LIMIT, _MAX_SEARCH_LIMIT = 25, 100
 
 
 async def images(request: Request, engine: "Engine") -> Response:
@@ -126,19 +133,38 @@ async def prune(request: Request, engine: "Engine") -> Response:
     return responses.json(await engine.images.prune(request.query.filters()))
 
 
-async def push(request: Request, engine: "Engine") -> Response:
-    """Pushing is refused by name, once the image is known."""
-    engine.images.inspect(request["name"])
-    raise NotSupported("pushing images is not supported yet")
+async def push(request: Request, engine: "Engine") -> Answer:
+    """Send a tag, or all tags of a repository, to its registry."""
+    query = request.query
+    who = credentials.decode_header(request.headers.get(headers.REGISTRY_AUTH, ""))
+    wish = Push(request["name"], query.string("tag"), _platform(query.string("platform")), who)
+    return responses.json_lines(engine.images.push(wish))
+
+
+def _platform(text: str) -> str:
+    """`os/architecture[/variant]` of a platform that may come as JSON, as the API has it since 1.46."""
+    if not text.startswith("{"):
+        return text
+    try:
+        wire = msgspec.json.decode(text, type=PlatformField)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidParameter("failed to parse platform: invalid JSON") from None
+    if not wire.os or not wire.architecture:
+        raise InvalidParameter("both OS and Architecture must be provided")
+    return "/".join(part for part in (wire.os, wire.architecture, wire.variant) if part)
 
 
 async def search(request: Request, engine: "Engine") -> Response:
-    """Searching Docker Hub is refused by name."""
-    del engine
-    if not request.query.string("term"):
+    """The repositories that Docker Hub, or the registry that the term begins with, finds."""
+    query = request.query
+    term = query.string("term")
+    if not term:
         raise InvalidParameter("search term is required")
-    request.query.filters().validate(frozenset({"is-automated", "is-official", "stars"}))
-    raise NotSupported("searching Docker Hub is not supported yet")
+    limit = query.integer("limit") or _SEARCH_LIMIT
+    if not 1 <= limit <= _MAX_SEARCH_LIMIT:
+        raise InvalidParameter(f"limit {limit} is outside the range of [1, {_MAX_SEARCH_LIMIT}]")
+    who = credentials.decode_header(request.headers.get(headers.REGISTRY_AUTH, ""))
+    return responses.json(await engine.images.search(term, limit, query.filters(), who))
 
 
 async def attestations(request: Request, engine: "Engine") -> Response:
@@ -159,6 +185,26 @@ async def save(request: Request, engine: "Engine") -> Answer:
     return Streaming(headers.TAR, engine.images.archives.save(names))
 
 
+class LayerList(msgspec.Struct):
+    """The body of `POST /pier/v1/layers/missing`."""
+
+    GO_NAME: ClassVar[str] = "pier.LayerList"
+
+    Layers: list[str] = []
+
+
+async def missing_layers(request: Request, engine: "Engine") -> Response:
+    """Which of some layers are not here: for a copy from another daemon."""
+    body = await request.required_json(LayerList)
+    return responses.json({"Missing": engine.images.archives.missing(body.Layers)})
+
+
+async def send(request: Request, engine: "Engine") -> Answer:
+    """An image as an archive without the layers that its receiver has."""
+    pieces = engine.images.archives.save([request["name"]], frozenset(request.query.all("without")))
+    return Streaming(headers.TAR, pieces)
+
+
 async def load(request: Request, engine: "Engine") -> Answer:
     """Images from an archive."""
     return responses.json_lines(engine.images.archives.load(request.body()))
@@ -175,8 +221,10 @@ ROUTES = (
     Route("GET", "/images/{name:*}/json", inspect),
     Route("GET", "/images/{name:*}/history", history),
     Route("GET", "/images/{name:*}/attestations", attestations),
-    Route("POST", "/images/{name:*}/push", push),
+    Route("POST", "/images/{name:*}/push", push, cancellable=True),
     Route("POST", "/images/{name:*}/tag", tag),
     Route("DELETE", "/images/{name:*}", remove),
+    Route("POST", "/pier/v1/layers/missing", missing_layers),
+    Route("GET", "/pier/v1/images/{name:*}/archive", send, cancellable=True),
     Route("GET", "/distribution/{name:*}/json", distribution, since="1.30", cancellable=True),
 )

@@ -96,8 +96,8 @@ async def auth(request: Request, engine: "Engine") -> Response:
     """Whether a registry takes a name and a password, for `docker login`."""
     body = await request.required_json(AuthConfig)
     given = Credentials(body.username, body.password, body.identitytoken, body.registrytoken, body.serveraddress)
-    await engine.images.check_login(given)
-    return responses.json({"Status": "Login Succeeded", "IdentityToken": ""})
+    token = await engine.images.check_login(given)
+    return responses.json({"Status": "Login Succeeded", "IdentityToken": token})
 
 
 ROUTES = (
