@@ -16,18 +16,25 @@ class ImageArchives:
         self._parts = parts
         self._images = parts.images
 
-    async def save(self, names: Sequence[str]) -> AsyncIterator[bytes]:
-        """The archive of the named images; a repository without a tag means all its tags, as in Docker."""
+    async def save(self, names: Sequence[str], without: frozenset[str] = frozenset()) -> AsyncIterator[bytes]:
+        """The archive of the named images; a repository without a tag means all its tags, as in Docker.
+
+        The layers `without` (diff ids) are left out of it.
+        """
         from pier.images.saving import save
 
         if not names:
             raise InvalidParameter("no image is named")
         wanted = [one for name in names for one in self._tags_of(name)]
-        async for piece in save(wanted, images=self._images):
+        async for piece in save(wanted, images=self._images, without=without):
             yield piece
         for name in wanted:
             with suppress(NotFound):  # it went meanwhile: the archive is whole all the same
                 self._publish("save", self._images.find(name).id, name)
+
+    def missing(self, diff_ids: Sequence[str]) -> list[str]:
+        """Those of the layers that are not here."""
+        return [diff_id for diff_id in dict.fromkeys(diff_ids) if self._images.layers.get(diff_id) is None]
 
     def _tags_of(self, name: str) -> Iterable[str]:
         found = self._images.find(name) if _is_identifier(name) else None

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pier.engine import image_filters, image_views
+from pier.engine import image_filters, image_views, search_filters
 from pier.engine.about import About
 from pier.engine.image_archives import ImageArchives
+from pier.engine.image_works import ImageWorks
 from pier.engine.parts import Parts
 from pier.engine.projection import Projection
 from pier.engine.pulling import Pull, Pulling
+from pier.engine.pushing import Push, Pushing
 from pier.images.image import Deleted, Image, Untagged
 from pier.spec import references
 from pier.spec.credentials import Credentials
@@ -37,7 +39,9 @@ class Images:
     def __init__(self, parts: Parts, projection: Projection, pulling: Pulling) -> None:
         self._parts = parts
         self._pulling = pulling
+        self._pushing = Pushing(parts, pulling)
         self.archives = ImageArchives(parts)
+        self.works = ImageWorks(parts)
         self._projection = projection
         self._images = parts.images
 
@@ -56,7 +60,7 @@ class Images:
         return image_filters.is_dangling(image) and bool(self._images.children(image.id))
 
     def _row(self, image: Image, filters: Filters, shared: int) -> Json:
-        row = image_views.summary(image, shared=shared)
+        row = image_views.summary(image, shared=shared) | self.works.notes(image.id)
         row["RepoTags"], row["RepoDigests"] = map(list, image_filters.names(image, filters))
         return row
 
@@ -79,7 +83,7 @@ class Images:
     def inspect(self, name: str) -> Json:
         """`docker image inspect`."""
         image = self._images.find(name)
-        return image_views.inspect(image, self._images.layer_directories(image))
+        return image_views.inspect(image, self._images.layer_directories(image)) | self.works.notes(image.id)
 
     def history(self, name: str) -> list[Json]:
         """`docker history`."""
@@ -137,15 +141,20 @@ class Images:
         filters.validate(image_filters.PRUNE)
         now, users = time.time_ns(), self._users()
         deleted: list[dict[str, str]] = []
+        kept: list[str] = []
         reclaimed = 0
         for image in self._images.list():
             if image.id in users or not image_filters.prunable(image, filters, now):
+                continue
+            if self._images.locks.has(image.id):
+                kept.append(image.id)
                 continue
             freed, report = await self._prune(image)
             reclaimed += freed
             deleted += report
         self._parts.events.publish("image", "prune", "", {"reclaimed": str(reclaimed)})
-        return {"ImagesDeleted": deleted or None, "SpaceReclaimed": reclaimed}
+        report_of_locks = {"Pier": {"Locked": kept}} if kept else {}
+        return {"ImagesDeleted": deleted or None, "SpaceReclaimed": reclaimed, **report_of_locks}
 
     async def _prune(self, image: Image) -> tuple[int, list[dict[str, str]]]:
         before = {other.id for other in self._images.list()}
@@ -179,13 +188,24 @@ class Images:
         """`docker pull`: its progress; the pull ends with the iterator."""
         return self._pulling.pull(wish)
 
+    def push(self, wish: Push) -> AsyncIterator[object]:
+        """`docker push`: its progress; the push ends with the iterator."""
+        return self._pushing.push(wish)
+
     async def distribution(self, name: str, credentials: Credentials | None) -> Json:
         """What the registry has under a name, without pulling it."""
         return await self._pulling.describe(name, credentials)
 
-    async def check_login(self, credentials: Credentials) -> None:
-        """Return when the registry that the credentials name takes them. Raises Unauthorized, Unavailable."""
-        await self._pulling.check_login(credentials)
+    async def search(self, term: str, limit: int, filters: Filters, credentials: Credentials | None) -> list[Json]:
+        """`docker search`: what Docker Hub, or the registry that the term begins with, finds."""
+        wanted = search_filters.passes(filters)
+        return [row for row in await self._pulling.search(term, limit, credentials) if wanted(row)]
+
+    async def check_login(self, credentials: Credentials) -> str:
+        """Return when the registry that the credentials name takes them: the token that stands for them from now on,
+        or nothing. Raises Unauthorized, Unavailable.
+        """
+        return await self._pulling.check_login(credentials)
 
     def configure(self, about: About) -> None:
         """Follow a reload of the daemon's settings."""

@@ -10,9 +10,10 @@ import base64
 import json
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 
 from pier.images.feeding import Drain, Feed
@@ -111,7 +112,7 @@ def write_tree(directory: int, out: BinaryIO) -> None:
     Packer(out.write).run(directory)
 
 
-async def pack(
+def pack(
     directory: int,
     *,
     select: str | None = None,
@@ -123,9 +124,14 @@ async def pack(
 
     `layer`: the directory is an overlay's upper one. Closing the iterator stops the worker.
     """
+    return _written(Job(pack=True, layer=layer, select=select, rename=rename, root_entry=root_entry), directory)
+
+
+async def _written(job: Job, place: int | Path) -> AsyncIterator[bytes]:
+    """What a worker writes about a directory: the caller's descriptor, or a path of ours."""
     drain = Drain()
+    directory = place if isinstance(place, int) else os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        job = Job(pack=True, layer=layer, select=select, rename=rename, root_entry=root_entry)
         worker = Worker.start(job, stream=drain.writer, directory=directory)
         drain.started()
         waiting = asyncio.create_task(worker.outcome())
@@ -140,6 +146,18 @@ async def pack(
                 waiting.exception()
     finally:
         drain.close()
+        if isinstance(place, Path):
+            os.close(directory)
+
+
+def pack_layers(layers: Path, names: Sequence[str], *, whiteouts: bool) -> AsyncIterator[bytes]:
+    """Several layers (`<hex>/diff` below `layers`, lowest first) as one archive."""
+    return _written(Job(layers=tuple(names), whiteouts=whiteouts), layers)
+
+
+def compare_layers(layers: Path, old: Sequence[str], new: Sequence[str]) -> AsyncIterator[bytes]:
+    """How the tree of the layers `new` differs from that of `old`: JSON documents, one a line."""
+    return _written(Job(layers=tuple(new), against=tuple(old)), layers)
 
 
 async def extract(

@@ -14,6 +14,7 @@ from pier.images import archive
 from pier.images.image import Image
 from pier.images.images import Images
 from pier.images.importing import unpack_stream
+from pier.images.saving import LEFT_OUT
 from pier.images.threads import completed
 from pier.spec import digests, image_config, manifests, references
 from pier.spec.errors import InvalidParameter
@@ -42,6 +43,12 @@ class _IndexEntry(msgspec.Struct):
 
 class _Index(msgspec.Struct):
     manifests: list[_IndexEntry]
+
+
+class _LeftOut(msgspec.Struct):
+    """What `pier image save --since` left out."""
+
+    without: list[str] = []
 
 
 async def load(source: AsyncIterator[bytes], *, images: Images, report: Callable[[str], None]) -> list[Image]:
@@ -150,13 +157,25 @@ class _Loader:
             self._images.layers.release(held)
             await completed(self._images.collect, held)
 
+    def _missing(self, diff_id: str, path: str) -> str:
+        """Why a layer is not there: it may have been left out on purpose."""
+        raw = self._read(LEFT_OUT, image_config.MAX_BYTES) or b"{}"
+        try:
+            left_out = msgspec.json.decode(raw, type=_LeftOut).without
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return f"invalid archive: {LEFT_OUT}: {error}"
+        if diff_id not in left_out:
+            return f"invalid archive: no layer {path[:80]!r}"
+        why = f"layer {diff_id} is not in it and not here, load the older image first"
+        return f"the archive holds only a difference: {why}"
+
     async def _layer(self, diff_id: str, path: str, held: list[str]) -> None:
         if self._images.layers.hold(diff_id):
             held.append(diff_id)
             return
         fd = self._open(path)
         if fd is None:
-            raise InvalidParameter(f"invalid archive: no layer {path[:80]!r}")
+            raise InvalidParameter(await completed(self._missing, diff_id, path))
         layer = await unpack_stream(_stream(fd), self._images, held)
         if layer.diff_id != diff_id:
             raise InvalidParameter(f"invalid diffID for layer: expected {diff_id!r}, got {layer.diff_id!r}")

@@ -11,6 +11,7 @@ import stat
 
 from pier.images import tar_headers as tar
 from pier.images import xattrs
+from pier.images.layered import Layered
 from pier.images.tar_headers import Header
 from pier.images.tar_writer import TarWriter, Write
 from pier.images.walking import Found, Parts, walk
@@ -41,8 +42,9 @@ class Packer:
         select: bytes | None = None,
         rename: bytes | None = None,
         root_entry: bool = False,
+        precise: bool = False,
     ) -> None:
-        self._writer = TarWriter(write)
+        self._writer = TarWriter(write, precise=precise)
         self._layer = layer
         self._select = select
         self._rename = rename
@@ -61,6 +63,18 @@ class Packer:
                 self._writer.add(_header(b"./", os.fstat(root)))
             for found in walk(root):
                 self._add(found, found.parts)
+        self._writer.end()
+
+    def run_layers(self, layered: Layered, *, whiteouts: bool) -> None:
+        """Pack several layers as one; with `whiteouts` it may lie over others, and says what it hides of them."""
+        self._writer.add(_header(b"./", os.fstat(layered.roots[-1])))
+        for entry in layered.walk(whiteouts=whiteouts):
+            if entry.is_whiteout:
+                self._add_whiteout(entry, entry.parts)
+                continue
+            self._add(entry, entry.parts)
+            if whiteouts and entry.closed:
+                self._writer.add(_empty(b"/".join((*entry.parts, _OPAQUE)), entry.status))
         self._writer.end()
 
     def _selected(self, root: int, name: bytes) -> None:

@@ -18,6 +18,7 @@ from pier.spec import digests, manifests, references
 from pier.spec.errors import NotFound
 from pier.spec.manifests import Descriptor
 
+LEFT_OUT = "pier.json"  # names the layers that an archive of a difference has not
 _CHUNK = 1 << 20
 _MEDIA_TYPES = {"": manifests.OCI_LAYER, "gzip": manifests.OCI_LAYER + "+gzip", "zstd": manifests.OCI_LAYER + "+zstd"}
 
@@ -32,15 +33,18 @@ class _Member:
     digest: str = ""
 
 
-async def save(names: Iterable[str], *, images: Images) -> AsyncIterator[bytes]:
-    """The archive of the named images. NotFound, before anything is given, when one is not there."""
+async def save(names: Iterable[str], *, images: Images, without: frozenset[str] = frozenset()) -> AsyncIterator[bytes]:
+    """The archive of the named images. NotFound, before anything is given, when one is not there.
+
+    The layers `without` (diff ids) are named but not in it: for a store that has them.
+    """
     chosen = [(name, images.find(name)) for name in names]
     diff_ids = [diff_id for _, image in chosen for diff_id in image.diff_ids]
     held = [diff_id for diff_id in diff_ids if images.layers.hold(diff_id)]
     try:
         if len(held) != len(diff_ids):
             raise NotFound("a layer of the image is not here any more")
-        for member in _plan(chosen, images):
+        for member in _plan(chosen, images, without):
             yield encode(_header(member))
             if member.content is not None:
                 yield member.content
@@ -66,10 +70,11 @@ def _header(member: _Member) -> Header:
     return header
 
 
-def _plan(chosen: list[tuple[str, Image]], images: Images) -> list[_Member]:
+def _plan(chosen: list[tuple[str, Image]], images: Images, without: frozenset[str]) -> list[_Member]:
     members: dict[str, _Member] = {}
     index: list[dict[str, object]] = []
     legacy: dict[str, dict[str, object]] = {}
+    left_out: list[str] = []
     for name, image in chosen:
         layers = [images.layer_of(diff_id) for diff_id in image.diff_ids]
         manifest = _manifest(image, layers)
@@ -77,6 +82,9 @@ def _plan(chosen: list[tuple[str, Image]], images: Images) -> list[_Member]:
         for document in (image.raw, manifest):
             _keep(members, digests.of(document), len(document), document)
         for layer in layers:
+            if layer.diff_id in without:
+                left_out.append(layer.diff_id)
+                continue
             _keep(members, layer.blob, layer.blob_size, None)
         entry = legacy.setdefault(
             image.id,
@@ -92,6 +100,8 @@ def _plan(chosen: list[tuple[str, Image]], images: Images) -> list[_Member]:
         ("manifest.json", [{**entry, "RepoTags": entry["RepoTags"] or None} for entry in legacy.values()]),
         ("oci-layout", {"imageLayoutVersion": "1.0.0"}),
     ]
+    if left_out:
+        documents.append((LEFT_OUT, {"without": sorted(set(left_out))}))
     for name, value in documents:
         raw = json.dumps(value, separators=(",", ":")).encode()
         members[name] = _Member(name, len(raw), raw)

@@ -15,14 +15,17 @@ Write = Callable[[bytes], object]
 
 
 class TarWriter:
-    """Hands the blocks of an archive to `write`, in order."""
+    """Hands the blocks of an archive to `write`, in order. `precise`: times to the nanosecond, where Docker has
+    seconds.
+    """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, *, precise: bool = False) -> None:
         self._write = write
+        self._precise = precise
 
     def add(self, header: Header, content: int | bytes = b"") -> None:
         """One entry. `content` is bytes, or a descriptor of which `header.size` bytes are read from its start."""
-        self._write(encode(header))
+        self._write(encode(header, precise=self._precise))
         if header.size:
             if isinstance(content, bytes):
                 self._write(content)
@@ -43,9 +46,9 @@ class TarWriter:
         self._write(bytes(2 * BLOCK))
 
 
-def encode(header: Header) -> bytes:
+def encode(header: Header, *, precise: bool = False) -> bytes:
     """The blocks of an entry's header, its pax header before it when there must be one."""
-    records = _records(header)
+    records = _records(header, precise=precise)
     if not records:
         return _block(header)
     special = Header()
@@ -53,7 +56,7 @@ def encode(header: Header) -> bytes:
     return _block(special) + records + bytes(-len(records) % BLOCK) + _block(header)
 
 
-def _records(header: Header) -> bytes:
+def _records(header: Header, *, precise: bool) -> bytes:
     records = b""
     if len(header.name) > 100:
         records += _record(b"path", header.name)
@@ -64,8 +67,10 @@ def _records(header: Header) -> bytes:
     for key, value in ((b"uid", header.uid), (b"gid", header.gid)):
         if value > _MAX_OCTAL_7:
             records += _record(key, b"%d" % value)
-    seconds = header.mtime_ns // 1_000_000_000
-    if not 0 <= seconds <= _MAX_OCTAL_11:
+    seconds, fraction = divmod(header.mtime_ns, 1_000_000_000)
+    if precise and fraction and seconds >= 0:
+        records += _record(b"mtime", b"%d.%09d" % (seconds, fraction))
+    elif not 0 <= seconds <= _MAX_OCTAL_11:
         records += _record(b"mtime", b"%d" % seconds)
     for name, content in sorted(header.xattrs.items()):
         records += _record(_XATTR + name, content)

@@ -4,9 +4,12 @@ Codecs and hashes release the interpreter, so that threads help.
 """
 
 import errno
+import json
 import os
 
+from pier.images.comparing import Comparison
 from pier.images.decompress import GZIP, PLAIN, ZSTD, Peeked, Source, codec_of, decompress
+from pier.images.layered import opened
 from pier.images.packing import Packer
 from pier.images.streams import Buffer, GrowingFile, Hasher, Keep, Pipe, Tapped
 from pier.images.tar_reader import TarReader
@@ -29,6 +32,8 @@ def run(job: Job, *, stream: int, directory: int, notes: int, blob: int) -> Resu
     try:
         if job.get("pack"):
             return _pack(job, stream=stream, directory=directory)
+        if job.get("layers") or job.get("against") is not None:
+            return _layers(job, stream=stream, directory=directory)
         return _run(job, stream=stream, directory=directory, notes=notes, blob=blob)
     except PierError as error:
         return {"error": type(error).__name__, "message": error.message}
@@ -94,6 +99,25 @@ def _pack(job: Job, *, stream: int, directory: int) -> Result:
     packer.run(directory)
     buffer.flush()
     return {"size": buffer.written}
+
+
+def _layers(job: Job, *, stream: int, directory: int) -> Result:
+    """Several layers as one archive, or what they have and others have not, one JSON document a line."""
+    buffer = Buffer(stream)
+    names, against = _names(job.get("layers")), job.get("against")
+    with opened(directory, names) as new:
+        if against is None:
+            Packer(buffer.write, precise=True).run_layers(new, whiteouts=bool(job.get("whiteouts")))
+        else:
+            with opened(directory, _names(against)) as old:
+                for difference in Comparison(old, new, (_names(against), names)).run():
+                    buffer.write(json.dumps(difference).encode("ascii") + b"\n")
+    buffer.flush()
+    return {"size": buffer.written}
+
+
+def _names(value: object) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list) else []
 
 
 def _bytes(value: object) -> bytes | None:

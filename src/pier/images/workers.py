@@ -51,6 +51,9 @@ class Job:
     select: str | None = None
     rename: str | None = None
     root_entry: bool = False
+    layers: tuple[str, ...] = ()  # pack these of the directory as one, lowest first
+    against: tuple[str, ...] | None = None  # tell how `layers` differ from these
+    whiteouts: bool = False
 
 
 class Worker:

@@ -30,6 +30,7 @@ LOAD_FLAGS = """
 SAVE_FLAGS = """
 -o, --output string     Write to a file, instead of STDOUT
     --platform string   Save only the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")
+    --since string      Leave out the layers of this image: what loads the archive has to have them
 """
 PIECE = 1 << 18
 
@@ -103,9 +104,14 @@ def load(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
 def save(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     """Images to an archive."""
     query: dict[str, str | list[str]] = {"names": arguments}
+    url = "/images/get"
     if flags.text("platform"):
         query["platform"] = platform_document(flags.text("platform"))
-    output(cli, flags.text("output"), "/images/get", query, "save")
+    if flags.text("since"):
+        if flags.text("platform"):
+            raise Failure("conflicting options: cannot specify both --since and --platform")
+        query["since"], url = flags.text("since"), "/pier/v1/images/get"
+    output(cli, flags.text("output"), url, query, "save")
 
 
 def output(cli: Cli, path: str, url: str, query: dict[str, str | list[str]], word: str) -> None:

@@ -38,6 +38,7 @@ HEADERS = {
     "VirtualSize": "VIRTUAL SIZE",
     "SharedSize": "SHARED SIZE",
     "UniqueSize": "UNIQUE SIZE",
+    "Locked": "LOCKED",
 }
 NONE = "<none>"
 
@@ -55,10 +56,17 @@ def run(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     images = cli.client.get("/images/json", query) or []
     form = flags.text("format") or ("" if flags.on("quiet") else cli.setting("imagesFormat"))
     chosen = choose(form, quiet=flags.on("quiet"), digests=flags.on("digests"))
+    if chosen in (TABLE, DIGESTS) and any(is_locked(image) for image in images):
+        chosen += "\t{{.Locked}}"
     digests = flags.on("digests") or ".Digest" in form
     trunc = not flags.on("no-trunc")
     rows = [one for image in images for one in rows_of(image, trunc=trunc, digests=digests)]
     formats.show(chosen, HEADERS, rows)
+
+
+def is_locked(image: dict[str, Any]) -> bool:
+    """Whether the image is protected against removal (`pier image lock`)."""
+    return bool((image.get("Pier") or {}).get("Locked"))
 
 
 def choose(form: str, *, quiet: bool, digests: bool) -> str:
@@ -111,6 +119,7 @@ def row(image: dict[str, Any], repository: str, tag: str, digest: str, *, trunc:
             "VirtualSize": lambda: units.human_size(size),
             "SharedSize": lambda: "N/A" if shared == -1 else units.human_size(shared),
             "UniqueSize": lambda: "N/A" if shared == -1 else units.human_size(size - shared),
+            "Locked": lambda: "yes" if is_locked(image) else "",
         },
     )
 

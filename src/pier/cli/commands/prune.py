@@ -64,7 +64,9 @@ def images(cli: Cli, flags: Parsed, given: list[str]) -> tuple[int, str]:
         f"untagged: {one['Untagged']}" if one.get("Untagged") else f"deleted: {one['Deleted']}"
         for one in answer.get("ImagesDeleted") or []
     ]
-    return answer.get("SpaceReclaimed") or 0, _listed("Deleted Images:", lines)
+    kept = [f"{one} (see `pier image unlock`)" for one in (answer.get("Pier") or {}).get("Locked", ())]
+    text = _listed("Deleted Images:", lines) + _listed("Kept locked images:", kept)
+    return answer.get("SpaceReclaimed") or 0, text
 
 
 def _listed(title: str, names: list[str] | None) -> str:
