@@ -1,9 +1,11 @@
 """`docker exec`: environment, identity, streams, exit codes. The same on dockerd."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support.commands import wait_until
 from tests.support.engines import Engine
 
 pytestmark = [pytest.mark.root, pytest.mark.docker_cli, pytest.mark.peer]
@@ -74,3 +76,32 @@ def test_inspect_tells_pid_and_code(engine: Engine, running: str) -> None:
     engine.api("POST", f"/exec/{created}/start", {"Detach": False, "Tty": False}).ok()
     after = engine.api("GET", f"/exec/{created}/json").ok()
     assert (after["Running"], after["ExitCode"]) == (False, 3)
+
+
+def test_its_terminal_is_resized_as_soon_as_its_connection_is_there(engine: Engine, running: str) -> None:
+    wanted = {"AttachStdin": True, "AttachStdout": True, "Tty": True, "Cmd": ["sh", "-c", "read; stty size"]}
+    for rows in range(20, 25):
+        made = engine.api("POST", f"/containers/{running}/exec", wanted).ok()["Id"]
+        body = b'{"Tty": true}'
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(engine.socket)
+            client.sendall(
+                b"POST /v1.41/exec/%b/start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Upgrade: tcp\r\nConnection: Upgrade\r\nContent-Length: %d\r\n\r\n%b"
+                % (made.encode(), len(body), body)
+            )
+            assert b" 101 " in client.recv(4096)
+            engine.api("POST", f"/exec/{made}/resize?h={rows}&w=77").ok()
+            client.sendall(b"\n")
+            seen = b""
+            while piece := client.recv(4096):
+                seen += piece
+        assert f"{rows} 77".encode() in seen
+
+
+def test_a_terminal_that_is_gone_has_no_size(engine: Engine, running: str) -> None:
+    made = engine.api("POST", f"/containers/{running}/exec", {"Tty": True, "Cmd": ["true"]}).ok()["Id"]
+    engine.api("POST", f"/exec/{made}/start", {"Detach": True, "Tty": True}).ok()
+    wait_until(lambda: not engine.api("GET", f"/exec/{made}/json").ok()["Running"], "the exec ends")
+    assert engine.api("POST", f"/exec/{made}/resize?h=20&w=20").status >= 400

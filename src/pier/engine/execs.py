@@ -11,7 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -32,6 +32,8 @@ from pier.spec.errors import Conflict, InvalidParameter, NotFound, PierError, St
 
 # How long the answer of an ended exec can be asked for, as in Docker.
 _KEPT = 5 * 60
+# How long a change of the terminal's size waits for the start of its exec, as in Docker.
+_READY = 10.0
 
 
 @dataclass(eq=False)
@@ -47,6 +49,8 @@ class Exec:
     pid: int = 0
     exit_code: int | None = None
     ended: float = 0.0
+    # set when its program runs, or never will
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def running(self) -> bool:
@@ -147,6 +151,7 @@ class Execs:
             raise
         point("exec-started")
         exec_.pid = exec_.keeper.pid
+        exec_.ready.set()
         exec_.keeper.on_detach = lambda _, why: self._tell(exec_, "exec_detach") if why == "keys" else None
         self._parts.spawn(self._follow(exec_, exec_.keeper))
 
@@ -185,6 +190,7 @@ class Execs:
         exec_.pid = 0
         exec_.exit_code = code
         exec_.ended = self._clock()
+        exec_.ready.set()
         exec_.container.execs.discard(exec_.id)
 
     async def capture(
@@ -221,8 +227,13 @@ class Execs:
         finish(descriptor)
 
     async def resize(self, exec_id: str, rows: int, columns: int) -> None:
-        """Set the size of its terminal."""
+        """Set the size of its terminal; a client may ask as soon as its connection is taken over, before the start."""
         exec_ = self.find(exec_id)
+        try:
+            async with asyncio.timeout(_READY):
+                await exec_.ready.wait()
+        except TimeoutError:
+            raise Conflict("timeout waiting for exec session ready") from None
         if exec_.keeper is None:
             raise Conflict(f"Error: Exec command {exec_id} is not running")
         await exec_.keeper.resize(rows, columns)
