@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Self
 
 from pier.api.router import Route, Router
@@ -51,6 +51,10 @@ class Served:
             client.settimeout(10)
             client.connect(self.path)
             yield client
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the server's loop, to its end."""
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
     def say(self, *parts: bytes, half_close: bool = True) -> bytes:
         """Send bytes, end our side, and read all that comes back."""
