@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.docker_cli,
     pytest.mark.skipif(docker_version() != "28", reason="words and formats are those of the docker CLI 28"),
 ]
-UP, DOWN = "side-up", "side-down"
+UP, DOWN, VOLUME = "side-up", "side-down", "side-volume"
 SCENARIOS = """
 ps -a --no-trunc -f name=side-
 ps -aq -f name=side-
@@ -25,6 +25,19 @@ ps -f name=side- --format '{{.ID}} {{.Names}} {{.Label "x"}} {{.LocalVolumes}} {
 ps -a -f name=side- --format 'table {{.Names}}\\t{{.Labels}}\\t{{.Networks}}\\t{{.Label "com.example.foo-bar"}}'
 ps -q -f name=side- --format json
 ps --format '{{.Nope}}'
+ps -f name=side-up --format '{{json .}}'
+ps -f name=side-up --format '{{json .Size}} {{json .Ports}} {{js .Ports}} {{urlquery .Ports}} {{html .Ports}}'
+ps -f name=side-up --format '{{pad .Names 2 3}}|{{truncate .Names 1}}|{{title .State}}|{{join (split .Image "s") "/"}}'
+ps -a -f exited=3 -f name=side- --format '{{println .Names}}{{len .Names}}'
+ps -a -f health=none -f is-task=false -f isolation=default -f since=side-up --format '{{.Names}}'
+ps -a -f ancestor=busybox -f network=bridge -f name=side-up --format '{{.Names}}'
+ps -a -f publish=foo
+ps -a -f expose=79-81 -f name=side- --format '{{.Names}}'
+ps -a -f exited=x
+ps -a -f is-task=x
+ps -a -f before=no-such-container
+container inspect -s side-up
+container ls -f foo=bar
 images busybox
 images --no-trunc --digests busybox
 images --format json busybox
@@ -36,7 +49,13 @@ inspect -f '{{.State.Health}} {{.Config.Healthcheck}} {{.HostConfig.Memory}}' si
 inspect -f '{{.Foo}}' side-up
 inspect -f '{{.Id' side-up
 inspect -f json side-up
+inspect -f '{{json .Args}} {{json .Config}}' side-up
 inspect --type volume no-such-volume
+volume inspect side-volume
+volume inspect -f json side-volume
+volume inspect -f '{{json .Labels}}' side-volume
+inspect side-volume
+inspect -f json side-volume
 image inspect busybox
 network inspect -f '{{.Name}} {{.Driver}} {{.Scope}}' bridge
 volume inspect no-such-volume
@@ -50,6 +69,8 @@ logs no-such-container
 exec side-up echo hi
 exec side-up sh -c 'echo err >&2; exit 5'
 exec -e A=b -w /tmp side-up sh -c 'echo $A; pwd'
+exec --env-file / side-up env
+exec -w /no-such-directory side-up true
 exec side-down ls
 run --rm busybox sh -c 'echo out; echo err >&2; exit 7'
 run --rm busybox no-such-program
@@ -61,6 +82,10 @@ run --rm --memory 1m busybox true
 run --rm --network no-such-network busybox true
 run --rm Busybox true
 run --rm --name side-up busybox true
+run --rm --env-file / busybox true
+run --rm --label-file / busybox true
+run --rm -v /:/ busybox true
+run --rm -v name:/ busybox true
 create --name side-up busybox
 start -a side-down
 start -a side-up side-down
@@ -76,6 +101,20 @@ tag no-such-image a:b
 tag busybox A:b
 history --format json busybox
 load -i /no-such-file
+cp /etc/passwd side-up:/etc/passwd/x
+cp /etc/passwd side-up:/no/such/directory
+cp side-up:/no-such-file /tmp
+logs --until 2013-01-01 side-up
+logs --tail foo side-up
+top side-up -o foo
+update --memory 1m side-up
+update --restart foo side-up
+container prune -f --filter foo=1
+image prune -f --filter foo=1
+system prune -f --filter foo=1
+events --since foo
+events --since 10m --until 0s -f type=container -f container=side-up --format '{{.Foo}}'
+events --since 10m --until 0s -f type=volume -f volume=side-volume --format '{{.Action}} {{json .Actor}}'
 update side-up
 attach side-down
 network create --gateway 1.2.3.4 side-net
@@ -86,10 +125,12 @@ network create --gateway 1.2.3.4 side-net
 def prepared(engine: Engine) -> Iterator[Engine]:
     """A running container with ports, labels and volumes, and one that has ended."""
     up = ["run", "-d", "--name", UP, "-p", "127.0.0.1::80", "-l", "x=y", "-v", "/data", "busybox"]
-    engine.docker(*up, "sh", "-c", "echo one; echo two; exec sleep 1000").ok()
+    engine.docker(*up, "sh", "-c", "echo one; echo two; true && exec sleep 1000").ok()
     engine.docker("run", "--name", DOWN, "busybox", "sh", "-c", "exit 3")
+    engine.docker("volume", "create", "--label", "a=<b>&", VOLUME).ok()
     yield engine
     engine.docker("rm", "-f", "-v", UP, DOWN)
+    engine.docker("volume", "rm", VOLUME)
 
 
 @pytest.mark.parametrize("line", SCENARIOS.strip().split("\n"))

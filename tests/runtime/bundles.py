@@ -167,14 +167,20 @@ class Runtime:
         return sorted(str(path) for path in found if path.is_dir() and not path.name.startswith("slot-"))
 
     def end_all(self) -> None:
-        """End every container."""
-        for keeper in (keeper for keeper in self._keepers if not keeper.closed):
+        """End every container; one that fails to end stays out of the next test's way."""
+        keepers, self._keepers = [keeper for keeper in self._keepers if not keeper.closed], []
+        with contextlib.ExitStack() as ending:
+            for keeper in keepers:
+                ending.callback(self._end, keeper)
+        assert self.groups() == []
+
+    def _end(self, keeper: Keeper) -> None:
+        try:
             with contextlib.suppress(Exception):
                 self.run(keeper.signal(9))
             self.end(keeper)
+        finally:
             keeper.close()
-        self._keepers.clear()
-        assert self.groups() == []
 
     def close(self) -> None:
         """End every container, then the launcher; nothing may be left."""

@@ -115,9 +115,10 @@ def _destination(path: str, specification: str) -> str:
         )
     cleaned = posixpath.normpath("/" + path.lstrip("/"))
     if cleaned == "/":
+        kind = "bind" if specification.startswith("/") and ":" in specification else "volume"
         raise InvalidParameter(
             f"invalid volume specification: '{specification}': "
-            "invalid mount config for type \"volume\": invalid specification: destination can't be '/'"
+            f"invalid mount config for type \"{kind}\": invalid specification: destination can't be '/'"
         )
     return cleaned
 

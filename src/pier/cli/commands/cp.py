@@ -15,7 +15,8 @@ from pier.cli.command import Cli, Definition
 from pier.cli.commands.lifecycle import path as container_path
 from pier.cli.failure import Failure
 from pier.cli.output.units import human_size
-from pier.spec.errors import NotFound
+from pier.client.errors import ConnectionFailed
+from pier.spec.errors import NotFound, PierError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,7 +147,12 @@ def _local_target(source: str, status: dict[str, Any], target: str) -> tuple[str
 
 def _in(cli: Cli, flags: Parsed, source: str, container: str, target: str) -> None:
     target = _absolute(target)
-    resolved, status = _resolved(cli, container, target)
+    try:
+        resolved, status = _resolved(cli, container, target)
+    except ConnectionFailed:
+        raise
+    except PierError:  # the copy itself tells what is wrong, in words: HEAD has no body
+        resolved, status = target, None
     query: dict[str, str | list[str]] = {"path": resolved, "noOverwriteDirNonDir": "true"}
     if flags.on("archive"):
         query["copyUIDGID"] = "true"

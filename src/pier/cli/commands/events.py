@@ -9,13 +9,16 @@ import time
 from pier.cli.command import Cli, Definition
 from pier.cli.failure import Failure
 from pier.cli.output import filters, formats, times
-from pier.cli.templates.values import Struct
+from pier.cli.templates.lexer import TemplateError
+from pier.cli.templates.values import Row, Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pier.cli.flags import Parsed
+    from pier.cli.templates.template import Template
 
 FLAGS = """
 -f, --filter filter   Filter output based on conditions provided
@@ -45,8 +48,15 @@ def run(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
             sys.stdout.write(line.decode("utf-8", "replace").strip() + "\n")
         else:
             event = json.loads(line)
-            sys.stdout.write((template.execute(typed(event)) if template else describe(event)) + "\n")
+            sys.stdout.write((_rendered(template, event) if template else describe(event)) + "\n")
         sys.stdout.flush()
+
+
+def _rendered(template: Template, event: dict[str, Any]) -> str:
+    try:
+        return template.execute(_Event(event))
+    except TemplateError as error:
+        raise Failure(f"Error parsing format: {error}", 64) from None
 
 
 def describe(event: dict[str, Any]) -> str:
@@ -60,11 +70,14 @@ def describe(event: dict[str, Any]) -> str:
     return text
 
 
-def typed(event: dict[str, Any]) -> Struct:
-    """The event with the names of Go's fields."""
-    actor = event.get("Actor") or {}
-    return Struct(
-        {
+class _Event(Row):
+    """An event by the names of Go's fields; `json` shows it as it came."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: dict[str, Any]) -> None:
+        actor = event.get("Actor") or {}
+        values: dict[str, object] = {
             "Status": event.get("status", ""),
             "ID": event.get("id", ""),
             "From": event.get("from", ""),
@@ -75,7 +88,15 @@ def typed(event: dict[str, Any]) -> Struct:
             "Time": event.get("time", 0),
             "TimeNano": event.get("timeNano", 0),
         }
-    )
+        super().__init__("events.Message", {name: _constant(value) for name, value in values.items()})
+        self.event = event
+
+    def json(self) -> dict[str, object]:
+        return self.event
+
+
+def _constant(value: object) -> Callable[[], object]:
+    return lambda: value
 
 
 DEFINITIONS = {"system events": Definition("[OPTIONS]", run, flags=FLAGS, most=0)}

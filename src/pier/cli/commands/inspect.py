@@ -78,8 +78,8 @@ class _Unknown(NotFound):
     """Nothing of any kind has this name."""
 
 
-def show(cli: Cli, flags: Parsed, names: list[str], getter: Getter) -> int:
-    """Print what is found, then say what is not."""
+def show(cli: Cli, flags: Parsed, names: list[str], getter: Getter, *, escapes: bool = False) -> int:
+    """Print what is found, then say what is not. `escapes`: Go writes the JSON anew, with `<`, `>` and `&` escaped."""
     form = flags.text("format")
     render = _renderer(form) if form and form != "json" else None
     found: list[object] = []
@@ -101,24 +101,28 @@ def show(cli: Cli, flags: Parsed, names: list[str], getter: Getter) -> int:
     if render is not None:
         sys.stdout.write("\n".join(texts) + "\n")
     else:
-        sys.stdout.write((_compact(found) if form else pretty(found)) + "\n")
+        text = _compact(found) if form else pretty(found)
+        sys.stdout.write((_escaped(text) if escapes else text) + "\n")
     if problems:
         cli.error("\n".join(problems))
     return 1 if problems else 0
 
 
 def pretty(value: object) -> str:
-    """Indented JSON as Go prints it."""
-    text = json.dumps(value, indent=4, ensure_ascii=False)
-    for letter, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
-        text = text.replace(letter, escape)
-    return text
+    """Indented JSON with `<`, `>` and `&` as they are: the daemon does not escape them, and docker only indents."""
+    return json.dumps(value, indent=4, ensure_ascii=False)
 
 
 def _compact(value: object) -> str:
-    from pier.cli.templates.values import encode
+    from pier.cli.templates.values import encode_as_is
 
-    return encode(value)
+    return encode_as_is(value)
+
+
+def _escaped(text: str) -> str:
+    from pier.cli.templates.values import escaped
+
+    return escaped(text)
 
 
 def _renderer(form: str) -> Callable[[object], str]:
@@ -141,10 +145,10 @@ def _renderer(form: str) -> Callable[[object], str]:
 
 
 def one_kind(kind: str) -> Callable[[Cli, Parsed, list[str]], int]:
-    """The handler for `pier KIND inspect`."""
+    """The handler for `pier KIND inspect`. Of these, docker shows only volumes in JSON of its own."""
 
     def run(cli: Cli, flags: Parsed, arguments: list[str]) -> int:
-        return show(cli, flags, arguments, getters(cli, flags)[kind])
+        return show(cli, flags, arguments, getters(cli, flags)[kind], escapes=kind == "volume")
 
     return run
 

@@ -61,13 +61,29 @@ def run(cli: Cli, flags: Parsed, _arguments: list[str]) -> None:
         query["all"] = "1"
     if last > 0:
         query["limit"] = str(last)
-    if flags.on("size") or ".Size" in form:
+    if flags.on("size") or (form and _asks_for_size(form)):
         query["size"] = "1"
     containers = cli.client.get("/containers/json", query)
-    if form:
-        formats.check(form, row({"Id": ""}, trunc=True))
     rows = [row(container, trunc=not flags.on("no-trunc")) for container in containers or []]
     formats.show(choose(form, quiet=flags.on("quiet"), size=flags.on("size")), HEADERS, rows)
+
+
+def _asks_for_size(form: str) -> bool:
+    """Whether the template reads the size, which costs the daemon a walk; `json` alone does not, as with docker.
+
+    A template that no container can satisfy is refused here, also where there is none.
+    """
+    asked = False
+
+    def size() -> str:
+        nonlocal asked
+        asked = True
+        return ""
+
+    probe = row({"Id": ""}, trunc=True)
+    probe.fields["Size"] = size
+    formats.check(form, probe)
+    return asked and form != "json"
 
 
 def choose(form: str, *, quiet: bool, size: bool) -> str:

@@ -15,6 +15,8 @@ def read_lines(path: str, empty: Callable[[str], str] | None) -> list[str]:
     try:
         with open(path, encoding="utf-8-sig") as file:
             lines = file.read().splitlines()
+    except IsADirectoryError:
+        raise Failure(f"invalid env file ({path}): read {path}: is a directory") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise Failure(f"open {path}: {reason}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pier.cli.templates.lexer import TemplateError
-from pier.cli.templates.values import Row, encode, show
+from pier.cli.templates.values import Row, encode, encode_as_is, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -192,6 +192,29 @@ def _escape_html(*values: object) -> object:
     return text
 
 
+def _escape_js(*values: object) -> object:
+    shorts = {letter: "\\" + letter for letter in "\\'\""}
+    shorts |= {letter: f"\\u{ord(letter):04X}" for letter in "<>&="}
+    result = ""
+    for letter in _print(*values):
+        if letter in shorts:
+            result += shorts[letter]
+        else:
+            result += letter if letter.isprintable() else f"\\u{ord(letter):04X}"
+    return result
+
+
+def _escape_query(*values: object) -> object:
+    from urllib.parse import quote_plus  # lazily: seldom asked for
+
+    return quote_plus(_print(*values), safe="~")
+
+
+def _json(value: object) -> object:
+    """Docker's encoder leaves `<`, `>` and `&` alone; a row encodes itself, with Go's escapes."""
+    return encode(value) if isinstance(value, Row) else encode_as_is(value)
+
+
 def _print(*values: object) -> str:
     text = ""
     for position, value in enumerate(values):
@@ -217,7 +240,9 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "le": lambda first, second: _lt(first, second, "le") or first == second,
     "gt": lambda first, second: _lt(second, first, "gt"),
     "ge": lambda first, second: _lt(second, first, "ge") or first == second,
-    "json": encode,
+    "js": _escape_js,
+    "urlquery": _escape_query,
+    "json": _json,
     "split": _split,
     "join": _join,
     "title": _title,

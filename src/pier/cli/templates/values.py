@@ -177,11 +177,17 @@ def plain(value: object) -> object:
 
 def encode(value: object) -> str:
     """Compact JSON with the escapes of Go's encoder (`<`, `>`, `&`, U+2028, U+2029)."""
+    return escaped(encode_as_is(value))
+
+
+def encode_as_is(value: object) -> str:
+    """Compact JSON of Go's encoder with its escaping for HTML switched off: U+2028 and U+2029 stay escaped."""
     import json  # lazily: only `json` in a format
 
     text = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
-    if any(letter in text for letter in "<>&\u2028\u2029"):
-        for letter, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
-            text = text.replace(letter, escape)
-        text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return text
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def escaped(text: str) -> str:
+    """JSON with `<`, `>` and `&` as Go escapes them for HTML."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
