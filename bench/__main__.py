@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import durability, many, report, starting
+from bench import durability, events, many, report, starting, startup
 from bench.engines import BenchDockerd, BenchPierd
 from bench.measure import Row
 from tests.support.engines import Engine
@@ -25,6 +25,8 @@ SCENARIOS: dict[str, Scenario] = {
     "hundred": many.hundred,
     "logs": many.logs,
     "idle": many.idle,
+    "events": events.events,
+    "startup": startup.startup,
     "crash": durability.crash,
     "soak": durability.soak,
 }
@@ -60,7 +62,9 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
-        "--only", default="run,api,exec,clients,hundred,logs,idle,crash", help=f"of {', '.join(SCENARIOS)}"
+        "--only",
+        default="run,api,exec,clients,hundred,logs,idle,events,startup,crash",
+        help=f"of {', '.join(SCENARIOS)}",
     )
     parser.add_argument("--pairs", type=int, default=20, help="pairs of measurements (soak: runs)")
     parser.add_argument("--peer", choices=("dockerd", "none"), default="dockerd")
