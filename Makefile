@@ -9,7 +9,7 @@ CYCLES ?= 1000
 export TESTS PAIRS ONLY CYCLES
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test test-slow test-vm test-thirdparty lint format bench soak crash check install uninstall lock clean
+.PHONY: help setup setup-test run test test-slow test-vm test-thirdparty lint format bench bench-images soak crash check install uninstall lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -52,6 +52,9 @@ check: lint test ## lint and test
 
 bench: setup-test ## measure Pier and dockerd in turn (ONLY=run,api PAIRS=20)
 	@$(SUDO) $(PYTHON) -m bench --only $(ONLY) --pairs $(PAIRS)
+
+bench-images: setup-test ## measure what is done with images (PAIRS=20)
+	@$(SUDO) $(PYTHON) -m bench --only pull,push,load,save,import,images-list --pairs $(PAIRS)
 
 soak: setup-test ## run and remove many containers and look for what stays (CYCLES=1000)
 	@$(SUDO) $(PYTHON) -m bench --only soak --pairs $(CYCLES)

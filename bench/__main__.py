@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import durability, events, many, report, starting, startup
+from bench import durability, events, images, many, report, starting, startup
 from bench.engines import BenchDockerd, BenchPierd
 from bench.measure import Row
 from tests.support.engines import Engine
@@ -29,6 +29,12 @@ SCENARIOS: dict[str, Scenario] = {
     "startup": startup.startup,
     "crash": durability.crash,
     "soak": durability.soak,
+    "pull": images.pull,
+    "push": images.push,
+    "load": images.load,
+    "save": images.save,
+    "import": images.import_,
+    "images-list": images.images_list,
 }
 
 

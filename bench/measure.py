@@ -25,6 +25,10 @@ class Row:
     goal: float | None = None
     limit: float | None = None
 
+    def of(self, kind: str) -> list[float]:
+        """The values of an engine of this kind."""
+        return self.pier if kind == "pierd" else self.dockerd
+
     @property
     def ratio(self) -> float | None:
         """How many times better Pier is: the median over the pairs of each pair's ratio."""

@@ -26,7 +26,7 @@ def table(rows: Sequence[Row]) -> str:
     lines = ["| | Docker | Pier | better by | to reach |", "|---|---|---|---|---|"]
     for row in rows:
         ratio = f"{row.ratio:.1f} ×" if row.ratio is not None else "–"
-        goals = [f"≥ {row.goal:g} ×"] if row.goal is not None else []
+        goals = [f"≥ {row.goal:.3g} ×"] if row.goal is not None else []
         if row.limit is not None:
             goals.append(f"{'≥' if row.more_is_better else '≤'} {row.limit:g} {row.unit}")
         verdict = {True: " ✓", False: " ✗", None: ""}[row.reached]

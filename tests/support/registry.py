@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.commands import wait_until
@@ -12,21 +13,21 @@ from tests.support.commands import wait_until
 CONFIGURATION = """\
 version: 0.1
 log: {{level: info, formatter: json, accesslog: {{disabled: true}}}}
-storage: {{filesystem: {{rootdirectory: {root}/data}}, delete: {{enabled: true}}}}
+storage: {{filesystem: {{rootdirectory: {storage}}}, delete: {{enabled: true}}}}
 http: {{addr: "127.0.0.1:0"}}
 """
 
 
 class Registry:
-    """A running registry; `address` is host:port."""
+    """A running registry; `address` is host:port. With `storage` it serves what is kept there; `prefix` starts it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, storage: Path | None = None, prefix: Sequence[str] = ()) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="pier-registry-"))
-        (self.root / "config.yml").write_text(CONFIGURATION.format(root=self.root))
+        (self.root / "config.yml").write_text(CONFIGURATION.format(storage=storage or self.root / "data"))
         self.log_path = self.root / "log"
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                ["docker-registry", "serve", str(self.root / "config.yml")],
+                [*prefix, "docker-registry", "serve", str(self.root / "config.yml")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
