@@ -130,10 +130,8 @@ def _note(aux: dict[str, Any]) -> list[str]:
     if not aux.get("manifestPushedInsteadOfIndex"):
         return []
     before, after = aux["originalIndex"]["digest"], aux["selectedManifest"]["digest"]
-    return [
-        "\n Info -> Not all multiplatform-content is present and only the available single-platform image was pushed\n"
-        f"         {before} -> {after}"
-    ]
+    what = "Not all multiplatform-content is present and only the available single-platform image was pushed"
+    return [f"\n Info -> {what}\n         {before} -> {after}"]
 
 
 DEFINITIONS = {
