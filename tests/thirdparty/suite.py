@@ -13,6 +13,12 @@ from tests.support.engines import Engine
 SECONDS = 1200
 # Beside pytest's words for an end: an error in a fixture counts as a failure, as in its summary.
 ENDS = ("failure", "error", "skipped")
+# No reaper, which nobody has an image of; the engine is on this host, whatever else it is in.
+TESTCONTAINERS = {
+    "TESTCONTAINERS_RYUK_DISABLED": "true",
+    "TESTCONTAINERS_HOST_OVERRIDE": "localhost",
+    "TESTCONTAINERS_CONNECTION_MODE": "docker_host",
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ def run(engine: Engine, place: Place, sources: Path, site: Path, *arguments: str
         "--timeout=60", f"--junit-xml={report}", "--basetemp", str(engine.root / "t"),
         *arguments,
     ]  # fmt: skip
-    environment = engine.client_environment() | {"PYTHONPATH": path, "TESTCONTAINERS_RYUK_DISABLED": "true"}
+    environment = engine.client_environment() | TESTCONTAINERS | {"PYTHONPATH": path}
     with (engine.root / "pytest.log").open("wb") as log:
         done = subprocess.run(
             place.enter("env", f"--chdir={sources}", *command), env=environment, stdin=subprocess.DEVNULL,
