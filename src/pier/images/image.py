@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from pier.spec import platforms
 from pier.spec.image_config import ImageConfig
+from pier.spec.platforms import Platform
 
 
 class ImageRecord(msgspec.Struct, frozen=True):
@@ -12,7 +14,7 @@ class ImageRecord(msgspec.Struct, frozen=True):
 
     id: str
     raw: bytes
-    manifest: str = ""  # the digest of the manifest it was pulled by
+    manifest: str = ""  # the digest of its own manifest; empty for an image that was made here
     parent: str = ""
     tagged_at: int = 0  # nanoseconds since 1970
     hidden: bool = False
@@ -22,7 +24,8 @@ class ImageRecord(msgspec.Struct, frozen=True):
 class Image:
     """One image as a caller sees it.
 
-    `tags` and `digests` are familiar names (`ubuntu:22.04`, `ubuntu@sha256:…`); `size` in bytes.
+    `tags` and `digests` are familiar names (`ubuntu:22.04`, `ubuntu@sha256:…`) that resolve to it, `variant_of` those
+    whose index lists it while they resolve to another platform; `size` in bytes.
     """
 
     id: str
@@ -35,11 +38,24 @@ class Image:
     parent: str = ""
     manifest: str = ""
     tagged_at: int = 0
+    variant_of: tuple[str, ...] = ()
 
     @property
     def diff_ids(self) -> tuple[str, ...]:
         """The layers, lowest first."""
         return self.config.diff_ids
+
+    @property
+    def platform(self) -> Platform:
+        """What it runs on, aliases resolved."""
+        return platform_of(self.config)
+
+
+def platform_of(config: ImageConfig) -> Platform:
+    """The platform that a configuration names; Linux on the host's architecture where it says nothing."""
+    here = platforms.host()
+    architecture = config.architecture or here.architecture
+    return platforms.normalise(config.os or here.os, architecture, config.variant)
 
 
 @dataclass(frozen=True, slots=True)

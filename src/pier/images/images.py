@@ -1,61 +1,47 @@
 """The images of a data root: found by name, listed, tagged and removed. Plain and thread-safe; every change is
 durable when the call returns.
 
-What is known lives in `index`, layers in `layers`; removal, with Docker's rules, in `removal`.
+What is known lives in `index`, layers in `layers`; removal, with Docker's rules, in `removal`; what nobody wants
+goes by `sweeping`.
+
+*What keeps what.* A name keeps its target, the documents that the target leads to, and its image; an image keeps its
+layers and its own manifest; a layer keeps its blob. A hold keeps any of them while work is under way, a lease keeps
+layers and blobs for work that was broken off. Every change forgets the documents that it leaves without a keeper.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from pier.images import sweeping
+from pier.images.catalog import Catalog
+from pier.images.holding import Hold
 from pier.images.image import Deleted, Image, ImageRecord, Untagged
-from pier.images.index import KIND, TAG, Index, familiar, key
-from pier.images.layers import Layer, Layers
+from pier.images.index import DOCUMENT, KIND, TAG, Name, describe, key
+from pier.images.locks import Locks
 from pier.images.removal import Removal
-from pier.images.repair import repair
 from pier.kernel.faults import point
-from pier.spec import digests, image_config, references
+from pier.spec import digests, image_config, platforms, references
 from pier.spec.errors import InvalidParameter, NotFound
-from pier.spec.image_config import ImageConfig
+from pier.spec.manifests import Document
+from pier.spec.platforms import Platform
 from pier.spec.references import Reference
-from pier.store.blobs import Blobs
+from pier.store.holds import Holds
 from pier.store.layout import Layout
 from pier.store.records import Change, Delete, Put, Records
 
 
-class Images:
-    """The images of a data root. Thread-safe."""
+class Images(Catalog):
+    """The images of a data root, read and changed. Thread-safe."""
 
     def __init__(self, records: Records, layout: Layout) -> None:
+        super().__init__(records, layout)
         self._records = records
-        self.layout = layout
-        self.blobs = Blobs(layout)
-        self.layers = Layers(records, layout, self.blobs)
+        self.held_documents = Holds()
         self.lock = threading.RLock()
-        self._configs: dict[str, ImageConfig] = {}
-        self._index = Index.read(records.load(KIND), records.load(TAG))
-
-    # Finding
-
-    def find(self, name: str) -> Image:
-        """The image of an id, a short id, `name[:tag]` or `name@digest`. NotFound in Docker's words."""
-        index = self._index
-        record = index.find(name)
-        if record is None:
-            raise NotFound(f"No such image: {familiar(name)}")
-        return self._view(record, index)
-
-    def by_id(self, image_id: str) -> Image:
-        """The image of a full id, also when it was removed by force under a container that still needs it."""
-        index = self._index
-        record = index.images.get(image_id)
-        if record is None:
-            raise NotFound(f"No such image: {image_id}")
-        return self._view(record, index)
+        self.locks = Locks(records)
 
     def confirm(self, image_id: str) -> None:
         """Return once no removal is under way that may not have seen the caller; NotFound when the image went.
@@ -65,45 +51,57 @@ class Images:
         with self.lock:
             self.by_id(image_id)
 
-    def children(self, image_id: str) -> list[str]:
-        """The ids of the images that were made from this one."""
-        return [record.id for record in self._index.images.values() if record.parent == image_id and not record.hidden]
-
-    def references(self, image_id: str) -> list[Reference]:
-        """The full names of an image, sorted."""
-        return list(self._index.names.get(image_id, ()))
-
-    def resolve(self, reference: Reference) -> str | None:
-        """The id that a whole name (with tag or digest) stands for."""
-        return self._index.tags.get(key(reference))
-
-    def layer_directories(self, image: Image) -> tuple[Path, ...]:
-        """The directories of the image's layers, lowest first."""
-        return tuple(self.layers.directory(diff_id) for diff_id in image.diff_ids)
-
-    def layer_sizes(self, image: Image) -> tuple[int, ...]:
-        """The bytes of each layer, lowest first."""
-        return tuple(self.layers.size([diff_id]) for diff_id in image.diff_ids)
-
-    # Changing
-
     def add(
-        self, raw: bytes, *, names: Iterable[Reference] = (), manifest: str = "", parent: str = ""
+        self,
+        raw: bytes,
+        *,
+        names: Iterable[Reference] = (),
+        manifest: Document | None = None,
+        target: Document | None = None,
+        between: Iterable[Document] = (),
+        parent: str = "",
+        lease: str = "",
     ) -> tuple[Image, bool]:
-        """Record an image whose layers are here (and held), with its names; the image, and whether it is new."""
+        """Record an image whose layers are here (and held), with its names; the image, and whether it is new.
+
+        `manifest` is its own; `target` the document that the names stand for (the manifest, unless an index is given);
+        `between` are indexes on the way from one to the other. `lease` ends. An image that is known gains what is
+        given: so a push notes its manifest.
+        """
         config = image_config.parse(raw)
         for diff_id in config.diff_ids:
             if self.layers.get(diff_id) is None:
                 raise NotFound(f"layer {diff_id} does not exist")
         image_id = digests.of(raw)
+        documents = [one for one in (target, *between, manifest) if one is not None]
         point("image-layers")
         with self.lock:
             known = self._index.images.get(image_id)
-            record = ImageRecord(image_id, raw, manifest or (known.manifest if known else ""), parent, time.time_ns())
-            changes: list[Change] = [Put(KIND, image_id, msgspec.json.encode(record))]
-            changes += [Put(TAG, key(name), image_id.encode("ascii")) for name in names]
+            base = known or ImageRecord(image_id, raw, tagged_at=time.time_ns())
+            record = msgspec.structs.replace(
+                base,
+                manifest=manifest.digest if manifest else base.manifest,
+                parent=parent or base.parent,
+                hidden=False,
+            )
+            changes: list[Change] = [Put(KIND, image_id, msgspec.json.encode(record)), *self.leases.end(lease)]
+            changes += [Put(DOCUMENT, one.digest, msgspec.json.encode(describe(one))) for one in documents]
+            for one in documents:
+                self.blobs.put(one.raw)
+            changes += self._namings(names, image_id, documents[0].digest if documents else "", changes)
             self.write(changes)
+            self.leases.forget([lease])
             return self._view(record, self._index), known is None or known.hidden
+
+    def _namings(
+        self, names: Iterable[Reference], image_id: str, target: str, changes: Iterable[Change]
+    ) -> list[Change]:
+        """Names for an image: of a target's variants a name resolves to the host's, else to the one that came last."""
+        trial = self._index.after(changes)
+        variants = dict.fromkeys([image_id, *trial.variants(target)])
+        chosen = self.best(variants, platforms.host(), trial) or image_id
+        name = msgspec.json.encode(Name(chosen, target))
+        return [Put(TAG, key(reference), name) for reference in names]
 
     def tag(self, source: str, target: str) -> None:
         """Give the image `source` the name `target`; the image that had it loses it."""
@@ -115,8 +113,18 @@ class Images:
         with self.lock:
             image = self.find(source)
             record = msgspec.structs.replace(self._index.images[image.id], tagged_at=time.time_ns())
-            name = key(reference.with_default_tag())
-            self.write([Put(KIND, image.id, msgspec.json.encode(record)), Put(TAG, name, image.id.encode("ascii"))])
+            name = Name(image.id, self._target_of(source, image.id))
+            new = key(reference.with_default_tag())
+            self.write([Put(KIND, image.id, msgspec.json.encode(record)), Put(TAG, new, msgspec.json.encode(name))])
+
+    def _target_of(self, source: str, image_id: str) -> str:
+        """What a new name stands for: what the source's name does; of an id, what all of the image's names do."""
+        index = self._index
+        named = index.named(source)
+        if named is not None:
+            return named.target
+        targets = {index.tags[key(name)].target for name in index.names.get(image_id, ())}
+        return targets.pop() if len(targets) == 1 else index.images[image_id].manifest
 
     def remove(
         self,
@@ -136,6 +144,31 @@ class Images:
         self.layers.clear()
         return report
 
+    def remove_variants(
+        self, name: str, wanted: Sequence[Platform], *, force: bool, in_use: Callable[[str], list[str]]
+    ) -> list[Untagged | Deleted]:
+        """Remove the variants of some platforms; the name goes with the last of them."""
+        with self.lock:
+            chosen = [self.find(name, platform).id for platform in wanted]
+            removal = Removal(self, force=force, prune=False, in_use=in_use, running=in_use)
+            report = removal.run_variants(list(dict.fromkeys(chosen)))
+        self.layers.clear()
+        return report
+
+    def hold(self, *names: str) -> Hold:
+        """Keep all that names or ids stand for (documents, variants, layers) until the hold is closed.
+
+        NotFound in Docker's words. It may wait for the disk, and so may `close`: call both in a thread.
+        """
+        with self.lock:
+            index = self._index
+            variants = [one for name in names for one in self.variants(name)]
+            roots = {self.target(name) for name in names} | {one.manifest for one in variants}
+            documents = tuple(index.reach(roots))
+            layers = [layer for one in variants for layer in one.diff_ids if self.layers.hold(layer) is not None]
+            self.held_documents.take(documents)
+        return Hold(self, documents, layers)
+
     def release(self, image_id: str) -> None:
         """The last container of an image is gone: what was removed by force and kept for it goes as well."""
         with self.lock:
@@ -153,16 +186,29 @@ class Images:
     def hide(self, image_id: str) -> None:
         """Take an image out of sight, because a container still needs its layers."""
         record = msgspec.structs.replace(self._index.images[image_id], hidden=True)
-        self.write([Put(KIND, image_id, msgspec.json.encode(record))])
+        self.write([Put(KIND, image_id, msgspec.json.encode(record)), *self._renamings(image_id)])
+
+    def _renamings(self, image_id: str) -> list[Change]:
+        """The names that resolve to an image that goes resolve to another variant, or go with it."""
+        index = self._index
+        changes: list[Change] = []
+        for reference in index.names.get(image_id, ()):
+            text = key(reference)
+            left = [one for one in index.variants(index.tags[text].target) if one != image_id]
+            if left:
+                chosen = self.best(left, platforms.host(), index) or left[0]
+                name = msgspec.structs.replace(index.tags[text], image=chosen)
+                changes.append(Put(TAG, text, msgspec.json.encode(name)))
+            else:
+                changes.append(Delete(TAG, text))
+        return changes
 
     def forget(self, image_id: str) -> list[str]:
         """Remove an image and the layers that no other wants; the layers' diff ids that went."""
         record = self._index.images[image_id]
-        diff_ids = self._config(record).diff_ids
-        self.write([Delete(KIND, image_id)])
+        diff_ids = self.config(record).diff_ids
+        self.write([Delete(KIND, image_id), *self._renamings(image_id)])
         self._configs.pop(image_id, None)
-        if record.manifest and all(other.manifest != record.manifest for other in self._index.images.values()):
-            self.blobs.delete(record.manifest)
         return self.layers.collect(self.wanted_layers, diff_ids)
 
     def collect(self, diff_ids: Iterable[str]) -> None:
@@ -171,73 +217,43 @@ class Images:
             self.layers.collect(self.wanted_layers, list(diff_ids))
         self.layers.clear()
 
-    def wanted_layers(self) -> set[str]:
-        """The diff ids that some image needs, hidden ones included."""
-        return {diff_id for record in self._index.images.values() for diff_id in self._config(record).diff_ids}
-
     def write(self, changes: Iterable[Change]) -> None:
-        """Make changes of images and names durable, then visible."""
-        changes = tuple(changes)
-        self._records.write(*changes).result()
-        self._index = self._index.after(changes)
+        """Make changes of images and names durable, then visible; documents that nothing leads to any more go."""
+        changes = list(changes)
+        with self.lock:
+            index = self._index.after(changes)
+            dropped = index.unwanted(self.held_documents.all())
+            if dropped:
+                changes += [Delete(DOCUMENT, digest) for digest in dropped]
+                index = index.after(changes[-len(dropped) :])
+            if changes:
+                self._records.write(*changes).result()
+            self._index, self._views = index, {}
+            for digest in dropped:
+                self.blobs.discard(digest)
+
+    def lose(self, image_id: str) -> None:
+        """Forget an image whose layers cannot be had any more."""
+        self.write([Delete(KIND, image_id), *self._renamings(image_id)])
+        self._configs.pop(image_id, None)
 
     def sweep(self) -> None:
         """At start, before anything else runs: mend layers after a power loss, remove what a crash left or no image
         needs.
         """
         with self.lock:
-            sweeping.clear_temporary(self.layout.tmp, time.time())
-            lost = set(repair(self.layers, self.blobs))
-            for record in list(self._index.images.values()):
-                if lost & set(self._config(record).diff_ids):
-                    self._lose(record.id)
-            self.layers.collect(self.wanted_layers, [layer.diff_id for layer in self.layers.all()])
-            self.layers.clear()
-            self.layers.sweep()
-            wanted = {layer.blob for layer in self.layers.all()}
-            wanted |= {record.manifest for record in self._index.images.values()}
-            for digest in self.blobs.list():
-                if digest not in wanted:
-                    self.blobs.delete(digest)
+            sweeping.at_start(self, time.time())
 
-    def _lose(self, image_id: str) -> None:
-        self.write([Delete(KIND, image_id), *(Delete(TAG, key(name)) for name in self.references(image_id))])
+    def reclaim(self) -> int:
+        """Take away all that nothing keeps, while others work: leases, parts of downloads, layers and blobs. The bytes.
+
+        It waits for the disk: call it in a thread.
+        """
+        with self.lock:
+            freed = sweeping.reclaim(self)
+        self.layers.clear()
+        return freed
 
     def close(self) -> None:
         """End what works in the background, before the records are closed. Calling it twice is harmless."""
         self.layers.close()
-
-    def _config(self, record: ImageRecord) -> ImageConfig:
-        config = self._configs.get(record.id)
-        if config is None:
-            config = self._configs[record.id] = image_config.parse(record.raw)
-        return config
-
-    def _view(self, record: ImageRecord, index: Index) -> Image:
-        config = self._config(record)
-        names = index.names.get(record.id, ())
-        return Image(
-            id=record.id,
-            config=config,
-            raw=record.raw,
-            tags=tuple(name.familiar for name in names if name.digest is None),
-            digests=tuple(name.familiar for name in names if name.digest is not None),
-            size=self.layers.size(config.diff_ids),
-            created=config.created or "",
-            parent=record.parent,
-            manifest=record.manifest,
-            tagged_at=record.tagged_at,
-        )
-
-    def layer_of(self, diff_id: str) -> Layer:
-        """The layer of a diff id. NotFound when it is not here."""
-        layer = self.layers.get(diff_id)
-        if layer is None:
-            raise NotFound(f"layer {diff_id} does not exist")
-        return layer
-
-    def list(self) -> list[Image]:
-        """Every image, those without a name included; the newest first."""
-        index = self._index
-        images = [self._view(record, index) for record in index.images.values() if not record.hidden]
-        return sorted(images, key=lambda image: image.created, reverse=True)

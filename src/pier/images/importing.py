@@ -31,9 +31,11 @@ async def import_(
     message: str = "",
     changes: Sequence[str] = (),
     platform: str = "",
+    created: int | None = None,
 ) -> str:
     """Make an image of the tar that `source` gives, named `repository:tag` unless that is empty; the image's id.
 
+    `created` is the image's time in seconds since 1970: now, unless a build that can be repeated asks for another.
     Names, changes and platform are checked before a byte is read. Raises InvalidParameter for a broken archive;
     nothing is left behind.
     """
@@ -43,7 +45,7 @@ async def import_(
     held: list[str] = []
     try:
         layer = await unpack_stream(source, images, held)
-        raw = render(run_config, [layer.diff_id], target, message or "Imported from -")
+        raw = render(run_config, [layer.diff_id], target, message or "Imported from -", created)
         image, _ = await completed(images.add, raw, names=names)
     finally:
         images.layers.release(held)
@@ -58,9 +60,12 @@ def _name(repository: str, tag: str) -> Reference:
     return reference
 
 
-def render(run_config: RunConfig, diff_ids: list[str], platform: platforms.Platform, message: str) -> bytes:
-    """The configuration of an image that was made just now, of layers without a history."""
-    created = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def render(
+    run_config: RunConfig, diff_ids: list[str], platform: platforms.Platform, message: str, at: int | None = None
+) -> bytes:
+    """The configuration of an image that was made just now, or `at` a time, of layers without a history."""
+    now = datetime.now(UTC) if at is None else datetime.fromtimestamp(at, UTC)
+    created = now.isoformat(timespec="microseconds" if at is None else "seconds").replace("+00:00", "Z")
     history = [History(created=created, comment=message)]
     config = ImageConfig(
         architecture=platform.architecture,
@@ -121,10 +126,11 @@ class _Adoption:
         outcome, layers = self.outcome, self.images.layers
         layer = layers.hold(outcome.diff_id)
         if layer is None:
-            self.images.blobs.adopt(path, blob, outcome.blob)
-            codec = outcome.codec if outcome.codec in _KEPT_AS_THEY_ARE else "gzip"
-            made = Layer(outcome.diff_id, outcome.blob, outcome.blob_size, codec, outcome.size)
-            layer = layers.adopt(self.workspace, made)
+            with self.images.blobs.held.on(outcome.blob):
+                self.images.blobs.adopt(path, blob, outcome.blob)
+                codec = outcome.codec if outcome.codec in _KEPT_AS_THEY_ARE else "gzip"
+                made = Layer(outcome.diff_id, outcome.blob, outcome.blob_size, codec, outcome.size)
+                layer = layers.adopt(self.workspace, made)
         self.held.append(layer.diff_id)
         return layer
 

@@ -1,57 +1,94 @@
-"""The images and names of a store as one immutable value: a change makes a new one, so that readers need no lock and
-never see half of it.
+"""The images, names and documents of a store as one immutable value: a change makes a new one, so that readers need
+no lock and never see half of it.
+
+A name stands for a `target`, the digest of a manifest or index that is kept as it came, and resolves to one image.
+Images that are here and whose manifest the target leads to are the name's variants.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
 from pier.images.image import ImageRecord
-from pier.spec import digests, references
+from pier.spec import digests, manifests, references
+from pier.spec.manifests import Document
 from pier.spec.references import Reference
 from pier.store.records import Change, Put
 
 KIND = "image"
 TAG = "tag"
+DOCUMENT = "document"
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
 _SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})\Z")
+_T = TypeVar("_T")
+parse_name = lru_cache(4096)(references.parse)
+
+
+class Name(msgspec.Struct, frozen=True):
+    """What a name stands for: the image that it resolves to, and its target (empty for what was made here)."""
+
+    image: str
+    target: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A manifest or index whose blob is here: what it leads to. `image` is a manifest's image id (the digest of its
+    configuration), `children` are the entries of an index.
+    """
+
+    media_type: str
+    size: int
+    image: str = ""
+    children: tuple[str, ...] = ()
 
 
 class Index:
-    """Images by id, ids by full name, full names by id. Nothing in it is changed once it is made."""
+    """Images by id, names by full name, documents by digest. Nothing in it is changed once it is made."""
 
-    __slots__ = ("images", "names", "tags")
+    __slots__ = ("documents", "images", "names", "tags", "variant_names")
 
-    def __init__(self, images: Mapping[str, ImageRecord], tags: Mapping[str, str]) -> None:
+    def __init__(
+        self, images: Mapping[str, ImageRecord], tags: Mapping[str, Name], documents: Mapping[str, Kept]
+    ) -> None:
         self.images = images
         self.tags = tags
+        self.documents = documents
         names: dict[str, list[Reference]] = {}
-        for name, image_id in sorted(tags.items()):
-            names.setdefault(image_id, []).append(references.parse(name))
+        others: dict[str, list[Reference]] = {}
+        for text, name in sorted(tags.items()):
+            reference = parse_name(text)
+            names.setdefault(name.image, []).append(reference)
+            for image_id in self.variants(name.target):
+                if image_id != name.image:
+                    others.setdefault(image_id, []).append(reference)
         self.names = names
+        self.variant_names = others
 
     @classmethod
-    def read(cls, images: Mapping[str, bytes], tags: Mapping[str, bytes]) -> "Index":
+    def read(
+        cls, images: Mapping[str, bytes], tags: Mapping[str, bytes], documents: Mapping[str, bytes] | None = None
+    ) -> "Index":
         """From documents as the records hold them."""
         return cls(
             {key: msgspec.json.decode(raw, type=ImageRecord) for key, raw in images.items()},
-            {name: raw.decode("ascii") for name, raw in tags.items()},
+            {name: _name(raw) for name, raw in tags.items()},
+            {digest: msgspec.json.decode(raw, type=Kept) for digest, raw in (documents or {}).items()},
         )
 
     def after(self, changes: Iterable[Change]) -> "Index":
-        """The index with changes of records of both kinds applied."""
-        images, tags = dict(self.images), dict(self.tags)
+        """The index with changes of records of its kinds applied."""
+        images, tags, documents = dict(self.images), dict(self.tags), dict(self.documents)
         for change in changes:
             if change.kind == KIND:
-                images.pop(change.key, None)
-                if isinstance(change, Put):
-                    images[change.key] = msgspec.json.decode(change.document, type=ImageRecord)
-            else:
-                tags.pop(change.key, None)
-                if isinstance(change, Put):
-                    tags[change.key] = change.document.decode("ascii")
-        return Index(images, tags)
+                _change(images, change, lambda raw: msgspec.json.decode(raw, type=ImageRecord))
+            elif change.kind == TAG:
+                _change(tags, change, _name)
+            elif change.kind == DOCUMENT:
+                _change(documents, change, lambda raw: msgspec.json.decode(raw, type=Kept))
+        return Index(images, tags, documents)
 
     def find(self, name: str) -> ImageRecord | None:
         """By id, `name[:tag]`, `name@digest` or short id, in Docker's order; hidden images by no name at all.
@@ -62,9 +99,38 @@ class Index:
         if whole:
             found = self.images.get(digests.SHA256 + whole[1])
         else:
-            image_id = self.tags.get(key(references.parse(name).with_default_tag()))
-            found = self.images.get(image_id) if image_id else self._by_short_id(name)
+            named = self.named(name)
+            found = self.images.get(named.image) if named else self._by_short_id(name)
         return None if found is None or found.hidden else found
+
+    def named(self, name: str) -> Name | None:
+        """What a name (`:latest` by default) stands for; None for an id or an unknown name."""
+        if _ID.match(name):
+            return None
+        return self.tags.get(key(references.parse(name).with_default_tag()))
+
+    def variants(self, target: str) -> list[str]:
+        """The ids of the images, here and in sight, that a manifest or index leads to, in its order."""
+        found = (self.documents[digest].image for digest in self.reach([target]))
+        seen = (image_id for image_id in dict.fromkeys(found) if image_id in self.images)
+        return [image_id for image_id in seen if not self.images[image_id].hidden]
+
+    def reach(self, roots: Iterable[str]) -> Iterator[str]:
+        """The digests of the documents here to which `roots` lead, themselves first, each once."""
+        seen: set[str] = set()
+        waiting = list(roots)[::-1]
+        while waiting:
+            digest = waiting.pop()
+            kept = self.documents.get(digest)
+            if kept is not None and digest not in seen:
+                seen.add(digest)
+                yield digest
+                waiting += reversed(kept.children)
+
+    def unwanted(self, held: Iterable[str]) -> set[str]:
+        """The documents to which no name, no image and none of `held` leads."""
+        roots = {name.target for name in self.tags.values()} | {one.manifest for one in self.images.values()}
+        return set(self.documents) - set(self.reach(roots | set(held)))
 
     def _by_short_id(self, name: str) -> ImageRecord | None:
         match = _SHORT_ID.match(name)
@@ -75,6 +141,15 @@ class Index:
         return found[0] if len(found) == 1 else None
 
 
+def describe(document: Document) -> Kept:
+    """What is recorded of a document. InvalidParameter when it is neither a manifest nor an index."""
+    parsed = manifests.parse(document.raw, document.media_type)
+    if isinstance(parsed, manifests.Index):
+        children = tuple(entry.digest for entry in parsed.manifests)
+        return Kept(document.media_type, len(document.raw), children=children)
+    return Kept(document.media_type, len(document.raw), image=parsed.config.digest)
+
+
 def key(reference: Reference) -> str:
     """The name under which a reference is kept: a digest wins over a tag."""
     return f"{reference.name}@{reference.digest}" if reference.digest else f"{reference.name}:{reference.tag}"
@@ -83,3 +158,14 @@ def key(reference: Reference) -> str:
 def familiar(name: str) -> str:
     """A name as Docker's errors repeat it."""
     return name if _ID.match(name) else references.parse(name).with_default_tag().familiar
+
+
+def _name(raw: bytes) -> Name:
+    """A name's record; the first form of it was the image's id alone."""
+    return msgspec.json.decode(raw, type=Name) if raw.startswith(b"{") else Name(raw.decode("ascii"))
+
+
+def _change(found: dict[str, _T], change: Change, decode: Callable[[bytes], _T]) -> None:
+    found.pop(change.key, None)
+    if isinstance(change, Put):
+        found[change.key] = decode(change.document)

@@ -60,7 +60,8 @@ class LayerPull:
             self._lines.tell("Waiting")
         async with lock, self._registries.downloads:
             if not self.is_here():
-                await self._fetch()
+                with self._images.blobs.held.on(self._descriptor.digest):
+                    await self._fetch()
         self._lines.tell("Pull complete")
 
     async def _fetch(self) -> None:

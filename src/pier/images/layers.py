@@ -144,10 +144,24 @@ class Layers:
             self._records.write(*(Delete(KIND, diff_id) for diff_id in gone)).result()
             blobs = [self._layers.pop(diff_id).blob for diff_id in gone]
             self._trash += [self._set_aside(diff_id) for diff_id in gone]
+            kept = {layer.blob for layer in self._layers.values()}
             for blob in blobs:
-                if all(layer.blob != blob for layer in self._layers.values()):
-                    self._blobs.delete(blob)
+                if blob not in kept:
+                    self._blobs.discard(blob)
         return gone
+
+    def discard_blobs(self, wanted: set[str]) -> int:
+        """Remove the blobs that are neither `wanted` nor a layer's nor held; their bytes.
+
+        No layer is adopted meanwhile, and who is about to adopt one holds its blob.
+        """
+        freed = 0
+        with self._lock:
+            kept = wanted | {layer.blob for layer in self._layers.values()}
+            for digest in self._blobs.list():
+                if digest not in kept:
+                    freed += self._blobs.discard(digest)
+        return freed
 
     def clear(self) -> None:
         """Remove the trees of collected layers from the disk. It takes a while: call it under no lock."""
@@ -190,6 +204,16 @@ class Layers:
             trees.remove(target)
             os.rename(workspace.path, target)
             self._record(msgspec.structs.replace(layer, boot=self._boot))
+
+    def recode(self, diff_id: str, adopt: Callable[[], None], blob: str, size: int) -> Layer:
+        """Give a layer that is here a gzip blob in the place of the one it has. `adopt` puts the new blob there."""
+        with self._lock:
+            layer = self._layers[diff_id]
+            adopt()
+            self._record(msgspec.structs.replace(layer, blob=blob, blob_size=size, codec="gzip"))
+            if all(other.blob != layer.blob for other in self._layers.values()):
+                self._blobs.discard(layer.blob)
+            return self._layers[diff_id]
 
     def _settle_soon(self) -> None:
         if self._settling is None:

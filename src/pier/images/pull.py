@@ -14,12 +14,12 @@ from pier.images.images import Images
 from pier.images.layer_pull import LayerPull
 from pier.images.progress import LayerProgress, Progress, Report
 from pier.images.threads import completed
-from pier.registry.client import Document, Repository
+from pier.registry.client import Repository
 from pier.registry.registries import Registries
 from pier.spec import image_config, manifests, platforms, references
 from pier.spec.credentials import Credentials
 from pier.spec.errors import InvalidParameter, NoSpace, NotFound, PierError, Unavailable
-from pier.spec.manifests import Descriptor, Index, Manifest
+from pier.spec.manifests import Descriptor, Document, Index, Manifest
 from pier.spec.platforms import Platform
 from pier.spec.references import Reference
 
@@ -55,9 +55,9 @@ async def pull(
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A name resolved to one image: the digest that the name stands for, the image's own manifest and configuration."""
+    """A name resolved to one image: the document that the name stands for, the image's own manifest, configuration."""
 
-    digest: str
+    top: Document
     document: Document
     manifest: Manifest
     config: bytes
@@ -91,7 +91,7 @@ class _Pull:
         finally:
             self._images.layers.release(held)
             await completed(self._images.collect, held)
-        self._report(Progress(f"Digest: {found.digest}"))
+        self._report(Progress(f"Digest: {found.top.digest}"))
         what = "Downloaded newer image" if is_new else "Image is up to date"
         self._report(Progress(f"Status: {what} for {self._name.familiar}"))
         return image
@@ -108,7 +108,7 @@ class _Pull:
         descriptor = manifest.config
         raw = await self._repository.document(descriptor.digest, descriptor.size, image_config.MAX_BYTES)
         self._check(manifest, raw)
-        return _Found(top.digest, document, manifest, raw)
+        return _Found(top, document, manifest, raw)
 
     def _check(self, manifest: Manifest, raw: bytes) -> None:
         config = image_config.parse(raw)
@@ -144,10 +144,9 @@ class _Pull:
             raise group.exceptions[0] from group
 
     def _record(self, found: _Found) -> tuple[Image, bool]:
-        names = [Reference(self._name.domain, self._name.path, None, found.digest)]
+        names = [Reference(self._name.domain, self._name.path, None, found.top.digest)]
         if self._name.tag and not self._name.digest:
             names.append(Reference(self._name.domain, self._name.path, self._name.tag))
         before = self._images.resolve(names[-1])
-        self._images.blobs.put(found.document.raw)
-        image, _ = self._images.add(found.config, names=names, manifest=found.document.digest)
-        return image, before != image.id
+        image, is_new = self._images.add(found.config, names=names, manifest=found.document, target=found.top)
+        return image, is_new or before != self._images.resolve(names[-1])

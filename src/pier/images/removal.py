@@ -43,10 +43,41 @@ class Removal:
     def run(self, name: str) -> list[Untagged | Deleted]:
         """Remove; what was removed, in Docker's order. NotFound and Conflict in Docker's words."""
         image_id = self._images.find(name).id
+        variants = self._variants(image_id, name)
+        self._refuse_locked(image_id, *variants)
+        report = self._run(image_id, name, variants)
+        for other in variants:
+            if self._exists(other) and not self._is_named(other):
+                self._remove_image(other, quiet=True)
+        return report
+
+    def run_variants(self, image_ids: list[str]) -> list[Untagged | Deleted]:
+        """Remove single variants of a name; names that nothing else is left for go with them."""
+        self._refuse_locked(*image_ids)
+        for image_id in image_ids:
+            self._check(image_id, soft=not self._force, several_names=False)
+        for image_id in image_ids:
+            before = self._images.references(image_id)
+            self._delete(image_id)
+            self._report[:0] = [Untagged(name.familiar) for name in before if self._images.resolve(name) is None]
+        return self._report
+
+    def _variants(self, image_id: str, name: str) -> list[str]:
+        """The other images that a name, or the names of an image, stand for."""
+        by_id = _is_id_prefix(image_id, name)
+        names = [one.familiar for one in self._images.references(image_id)] if by_id else [name]
+        return list(
+            dict.fromkeys(one.id for each in names for one in self._images.variants(each) if one.id != image_id)
+        )
+
+    def _is_named(self, image_id: str) -> bool:
+        return bool(self._images.references(image_id) or self._images.by_id(image_id).variant_of)
+
+    def _run(self, image_id: str, name: str, variants: list[str]) -> list[Untagged | Deleted]:
         by_name = not _is_id_prefix(image_id, name)
         names = self._images.references(image_id)
         if by_name:
-            if not self._remove_name(image_id, name, names):
+            if not self._remove_name(image_id, name, names, variants):
                 return self._report
         elif _is_single(names):
             self._check(image_id, soft=not self._force, several_names=False)
@@ -55,13 +86,14 @@ class Removal:
         self._remove_image(image_id, quiet=by_name)
         return self._report
 
-    def _remove_name(self, image_id: str, name: str, names: list[Reference]) -> bool:
+    def _remove_name(self, image_id: str, name: str, names: list[Reference], variants: list[str]) -> bool:
         """Remove one name; False when others are left, and the image stays."""
-        users = self._in_use(image_id)
-        if not self._force and _is_single(names) and users:
+        used = next((one for one in (image_id, *variants) if self._in_use(one)), None)
+        if not self._force and _is_single(names) and used:
+            users = self._in_use(used)
             raise Conflict(
                 f'conflict: unable to remove repository reference "{name}" (must force)'
-                f" - container {users[0][:_SHORT]} is using its referenced image {_short(image_id)}"
+                f" - container {users[0][:_SHORT]} is using its referenced image {_short(used)}"
             )
         removed = references.parse(name).with_default_tag()
         self._untag(removed)
@@ -84,7 +116,7 @@ class Removal:
         for reference in self._images.references(image_id):
             self._untag(reference)
         self._delete(image_id)
-        if self._prune and parent and self._exists(parent):
+        if self._prune and parent and self._exists(parent) and not self._images.locks.has(parent):
             self._force = False
             self._remove_image(parent, quiet=True)
 
@@ -98,6 +130,10 @@ class Removal:
         for depth in range(len(image.diff_ids), 0, -1):
             if image.diff_ids[depth - 1] in gone:
                 self._report.append(Deleted(digests.chain_id(image.diff_ids[:depth])))
+
+    def _refuse_locked(self, *image_ids: str) -> None:
+        for image_id in filter(self._images.locks.has, image_ids):
+            raise _conflict(image_id, "image is locked against removal, see `pier image unlock`", hard=True)
 
     def _exists(self, image_id: str) -> bool:
         return any(image.id == image_id for image in self._images.list())

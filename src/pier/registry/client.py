@@ -7,7 +7,6 @@ an attacker that a redirect names never sees it.
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -23,6 +22,7 @@ from pier.registry.registries import Endpoint, Registries
 from pier.spec import digests, manifests
 from pier.spec.credentials import Credentials
 from pier.spec.errors import InvalidParameter, Unavailable
+from pier.spec.manifests import Document
 from pier.spec.references import Reference
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30, sock_connect=15, sock_read=60)
@@ -31,15 +31,6 @@ _MAX_PAGES = 1000
 _PIECE = 256 << 10
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _USER_AGENT = "pier"
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A manifest or index as it was served, and the digest of its bytes."""
-
-    raw: bytes
-    media_type: str
-    digest: str
 
 
 class Repository:

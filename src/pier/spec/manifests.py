@@ -5,6 +5,7 @@ with, is refused (CVE-2021-41190).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
@@ -83,6 +84,25 @@ class Index(msgspec.Struct, rename="camel", omit_defaults=True):
     media_type: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A manifest or index as it was served, and the digest of its bytes."""
+
+    raw: bytes
+    media_type: str
+    digest: str
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.raw)
+
+    @classmethod
+    def of(cls, raw: bytes, media_type: str) -> "Document":
+        """A document of our own making, or out of an archive."""
+        return cls(raw, media_type, digests.of(raw))
+
+
 class _Shape(msgspec.Struct, rename="camel"):
     schema_version: int = 0
     media_type: str = ""
@@ -104,6 +124,15 @@ def parse(raw: bytes, media_type: str) -> Manifest | Index:
         raise InvalidParameter(f"invalid manifest: {error}") from None
     _check(document)
     return document
+
+
+def media_type_of(raw: bytes) -> str:
+    """The media type that a document says it has; where it says none, OCI's by its shape (it was optional there)."""
+    try:
+        shape = msgspec.json.decode(raw, type=_Shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidParameter(f"invalid manifest: {error}") from None
+    return shape.media_type or (OCI_INDEX if _given(shape.manifests) else OCI_MANIFEST)
 
 
 def _kind(shape: _Shape, served: str) -> type[Manifest] | type[Index]:

@@ -15,6 +15,7 @@ from typing import Self
 from pier.kernel.faults import point
 from pier.spec import digests
 from pier.spec.errors import Conflict, InvalidParameter, NoSpace, NotFound
+from pier.store.holds import Holds
 from pier.store.layout import Layout
 
 _CHUNK = 1 << 20
@@ -23,11 +24,12 @@ _CHUNK = 1 << 20
 class Blobs:
     """The blobs of a data root.
 
-    Thread-safe; only `writer` and `put` make files, only `delete` and `sweep` remove them.
+    Thread-safe; only `writer`, `put` and `adopt` make files, only `delete` and `discard` remove them.
     """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self.held = Holds()  # blobs that somebody writes, reads or is about to make a layer of
 
     def path(self, digest: str) -> Path:
         """Where the blob lies or would lie."""
@@ -95,6 +97,14 @@ class Blobs:
         """Forget a blob; no error when it is not here."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path(digest))
+
+    def discard(self, digest: str) -> int:
+        """Forget a blob unless somebody holds it; the bytes that went."""
+        with self.held.lock:
+            size = None if digest in self.held else self.size(digest)
+            if size is not None:
+                self.delete(digest)
+            return size or 0
 
     def list(self) -> list[str]:
         """The digests that are here."""
