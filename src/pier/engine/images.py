@@ -18,6 +18,7 @@ from pier.spec import references
 from pier.spec.credentials import Credentials
 from pier.spec.errors import Conflict, NotFound
 from pier.spec.filters import Filters
+from pier.spec.platforms import Platform
 
 Json = dict[str, Any]
 
@@ -31,6 +32,7 @@ class Import:
     message: str = ""
     changes: Sequence[str] = ()
     platform: str = ""
+    created: int | None = None  # seconds since 1970; now when it is not given
 
 
 class Images:
@@ -52,7 +54,7 @@ class Images:
         images = self._images.list()
         shown = image_filters.choose(images, filters, self._images.find, time.time_ns())
         if not all_images:
-            shown = [image for image in shown if not self._is_intermediate(image)]
+            shown = [image for image in shown if not (self._is_intermediate(image) or _is_other_variant(image))]
         shared = await self._parts.offload.run(self._shared, images) if shared_size else {}
         return [self._row(image, filters, shared.get(image.id, -1)) for image in shown]
 
@@ -80,14 +82,14 @@ class Images:
             for image in images
         }
 
-    def inspect(self, name: str) -> Json:
-        """`docker image inspect`."""
-        image = self._images.find(name)
+    def inspect(self, name: str, platform: Platform | None = None) -> Json:
+        """`docker image inspect`, of a name's variants the one for `platform`."""
+        image = self._images.find(name, platform)
         return image_views.inspect(image, self._images.layer_directories(image)) | self.works.notes(image.id)
 
-    def history(self, name: str) -> list[Json]:
-        """`docker history`."""
-        image = self._images.find(name)
+    def history(self, name: str, platform: Platform | None = None) -> list[Json]:
+        """`docker history`, of a name's variants the one for `platform`."""
+        image = self._images.find(name, platform)
         return image_views.history(image, self._images.layer_sizes(image))
 
     async def usage(self) -> tuple[int, list[Json]]:
@@ -112,7 +114,7 @@ class Images:
         """Give an image one more name."""
         image = self._images.find(name)
         target = f"{repository}:{tag}" if tag else repository
-        await self._parts.offload.run(self._images.tag, image.id, target)
+        await self._parts.offload.run(self._images.tag, name, target)
         self._publish("tag", image.id, name=_with_tag(target))
 
     async def remove(self, name: str, *, force: bool, prune: bool) -> list[dict[str, str]]:
@@ -152,6 +154,7 @@ class Images:
             freed, report = await self._prune(image)
             reclaimed += freed
             deleted += report
+        reclaimed += await self._parts.offload.run(self._images.reclaim)
         self._parts.events.publish("image", "prune", "", {"reclaimed": str(reclaimed)})
         report_of_locks = {"Pier": {"Locked": kept}} if kept else {}
         return {"ImagesDeleted": deleted or None, "SpaceReclaimed": reclaimed, **report_of_locks}
@@ -180,6 +183,7 @@ class Images:
             message=request.message,
             changes=request.changes,
             platform=request.platform,
+            created=request.created,
         )
         self._publish("import", image_id, name=image_id)
         return image_id
@@ -237,6 +241,11 @@ class Images:
             if container.state.running or not running:
                 users.setdefault(container.record.image_id, []).append(container.id)
         return users
+
+
+def _is_other_variant(image: Image) -> bool:
+    """True when names lead to the image only by way of an index, and resolve to another platform."""
+    return bool(image.variant_of) and not image.tags and not image.digests
 
 
 def _with_tag(target: str) -> str:

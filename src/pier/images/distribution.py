@@ -6,15 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pier.registry import login
-from pier.registry.client import Document, Repository
+from pier.registry import search as index
+from pier.registry.client import Repository
 from pier.registry.registries import Registries
 from pier.spec import image_config, manifests, references
 from pier.spec.credentials import Credentials
 from pier.spec.errors import PierError, Unavailable
-from pier.spec.manifests import Index
+from pier.spec.manifests import Document, Index
 from pier.spec.references import Reference
 
-__all__ = ["Registries", "check_login", "describe", "tags"]
+__all__ = ["Registries", "check_login", "describe", "search", "tags"]
 
 T = TypeVar("T")
 
@@ -58,9 +59,28 @@ def _descriptor(document: Document) -> dict[str, object]:
     return {"mediaType": document.media_type, "digest": document.digest, "size": len(document.raw)}
 
 
-async def check_login(registries: Registries, credentials: Credentials) -> None:
-    """Return when the registry that the credentials name takes them. Raises Unauthorized, Unavailable."""
-    await login.check(registries, credentials)
+async def check_login(registries: Registries, credentials: Credentials) -> str:
+    """Return when the registry that the credentials name takes them: the token that stands for them from now on, or
+    nothing. Raises Unauthorized, Unavailable.
+    """
+    return await login.check(registries, credentials)
+
+
+async def search(
+    term: str, limit: int, registries: Registries, credentials: Credentials | None
+) -> list[dict[str, object]]:
+    """Docker's `SearchResult`s: what an index finds, in its order."""
+    found = await index.search(term, limit, registries, credentials)
+    return [
+        {
+            "star_count": one.star_count,
+            "is_official": one.is_official,
+            "name": one.name,
+            "is_automated": False,  # Docker Hub has none any more
+            "description": one.description or "",
+        }
+        for one in found
+    ]
 
 
 async def _platforms(document: Document, repository: Repository) -> list[dict[str, str]]:
