@@ -1,10 +1,13 @@
 """podman with `--runtime pier-runtime`: run, exec, terminals, pause, stop and rm, and user namespaces."""
 
+import contextlib
 import os
+import pty
 import shutil
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,16 +51,41 @@ class Podman:
 
     def __call__(self, *words: str, code: int = 0) -> str:
         """Run podman; what it printed."""
+        done = subprocess.run(
+            self.command(*words), capture_output=True, text=True, check=False, timeout=100,
+            env=self.environment(), stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def typed(self, text: str, *words: str, code: int = 0) -> str:
+        """Run podman on a terminal of 31 lines and 77 columns into which `text` is typed; what the terminal showed."""
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (31, 77))
+        with open(ours, "r+b", buffering=0) as terminal:
+            process = subprocess.Popen(
+                self.command(*words), stdin=theirs, stdout=theirs, stderr=theirs, env=self.environment(),
+                start_new_session=True,
+            )  # fmt: skip
+            os.close(theirs)
+            terminal.write(text.encode())
+            shown = b""
+            with contextlib.suppress(OSError):  # EIO: nobody holds the other end any more
+                while piece := terminal.read(4096):
+                    shown += piece
+            assert process.wait(100) == code, shown
+        return shown.decode()
+
+    def environment(self) -> dict[str, str]:
+        """The environment of podman, with the settings of its own."""
+        return {**os.environ, "CONTAINERS_CONF": str(self.directory / "containers.conf")}
+
+    def command(self, *words: str) -> list[str]:
+        """The command line of podman on its own roots."""
         roots = ["--root", "store", "--runroot", "run", "--tmpdir", "tmp"]
         paths = [word if word.startswith("-") else str(self.directory / word) for word in roots]
         command = ["podman", *paths, "--runtime", str(self.runtime), "--cgroup-manager", "cgroupfs"]
-        command += ["--events-backend", "file", *words]
-        environment = {**os.environ, "CONTAINERS_CONF": str(self.directory / "containers.conf")}
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=100, env=environment, stdin=subprocess.DEVNULL
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return [*command, "--events-backend", "file", *words]
 
     def run(self, *words: str, code: int = 0) -> str:
         """`podman run` without a network, in a control group of the test's."""
@@ -86,6 +114,27 @@ def test_a_container_runs_and_gives_its_code(podman: Podman) -> None:
     assert podman.run("--rm", "-t", "box", "sh", "-c", "tty; exit 5", code=5).split() == ["/dev/pts/0"]
     failed = podman.run("--rm", "box", "nosuch", code=127)
     assert 'exec: "nosuch": executable file not found in $PATH' in failed
+
+
+def test_a_person_types_into_a_container_and_an_exec(podman: Podman) -> None:
+    words = ("run", "--network", "none", "--cgroup-parent", podman.group, "--rm", "-it", "box", "sh")
+    shown = podman.typed("stty size; echo a$((1+1))b; exit 4\n", *words, code=4)
+    assert "31 77" in shown
+    assert "a2b" in shown
+    podman.run("-d", "--name", "typed", "box", "sleep", "1000")
+    shown = podman.typed("echo a$((1+2))b; exit 6\n", "exec", "-it", "typed", "sh", code=6)
+    assert "a3b" in shown
+    podman("rm", "--force", "--time", "0", "typed")
+    assert podman("ps", "--all", "--quiet") == ""
+
+
+def test_limits_are_seen_from_inside(podman: Podman) -> None:
+    # a ulimit takes the place of those in SETTINGS, so the other one is said again
+    limits = "--memory=48m --pids-limit=33 --cpus=0.5 --ulimit=nofile=99:99 --ulimit=nproc=1024:1024".split()
+    one = "cat memory.max pids.max; cut -d' ' -f1 cpu.max"
+    many = "cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us"
+    program = f"cd /sys/fs/cgroup; if [ -e memory.max ]; then {one}; else {many}; fi; ulimit -n"
+    assert podman.run("--rm", *limits, "box", "sh", "-c", program).split() == [str(48 << 20), "33", "50000", "99"]
 
 
 def test_a_container_is_entered_paused_stopped_and_removed(podman: Podman) -> None:
