@@ -60,8 +60,8 @@ def prunable(image: Image, filters: Filters, now: int) -> bool:
 
 
 def is_dangling(image: Image) -> bool:
-    """True when no name leads to the image."""
-    return not image.tags and not image.digests
+    """True when no name leads to the image, not even by way of an index."""
+    return not (image.tags or image.digests or image.variant_of)
 
 
 def created(image: Image) -> int:

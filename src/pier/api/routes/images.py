@@ -14,9 +14,10 @@ from pier.engine.images import Import
 from pier.engine.pulling import Pull
 from pier.engine.pushing import Push
 from pier.http import headers
-from pier.spec import credentials
+from pier.spec import credentials, platforms
 from pier.spec.errors import InvalidParameter, NotSupported
 from pier.spec.manifests import PlatformField
+from pier.spec.platforms import Platform
 
 if TYPE_CHECKING:
     from pier.engine.engine import Engine
@@ -68,7 +69,10 @@ def _older_row(row: dict[str, Any], version: tuple[int, ...]) -> dict[str, Any]:
 
 async def inspect(request: Request, engine: "Engine") -> Response:
     """One image."""
-    view = engine.images.inspect(request["name"])
+    platform = _wanted_platform(request, (1, 49))
+    if platform and request.query.boolean("manifests"):
+        raise InvalidParameter("conflicting options: manifests and platform options cannot both be set")
+    view = engine.images.inspect(request["name"], platform)
     if request.version < (1, 50):
         view["Config"] = {**_LEGACY_CONFIG, **view["Config"]}
     if request.version < (1, 45):
@@ -80,7 +84,7 @@ async def inspect(request: Request, engine: "Engine") -> Response:
 
 async def history(request: Request, engine: "Engine") -> Response:
     """How an image came to be."""
-    return responses.json(engine.images.history(request["name"]))
+    return responses.json(engine.images.history(request["name"], _wanted_platform(request, (1, 48))))
 
 
 async def create(request: Request, engine: "Engine") -> Answer:
@@ -160,6 +164,12 @@ def _platform(text: str) -> str:
     if not wire.os or not wire.architecture:
         raise InvalidParameter("both OS and Architecture must be provided")
     return "/".join(part for part in (wire.os, wire.architecture, wire.variant) if part)
+
+
+def _wanted_platform(request: Request, since: tuple[int, int]) -> Platform | None:
+    """The `platform` parameter, which the API has `since` a version and older ones ignore."""
+    text = _platform(request.query.string("platform"))
+    return platforms.parse(text) if text and request.version >= since else None
 
 
 async def search(request: Request, engine: "Engine") -> Response:
