@@ -15,6 +15,7 @@ import pytest
 import zstandard
 
 from pier.images.decompress import Peeked, Source, decompress
+from pier.spec.errors import InvalidParameter
 from tests.images.conftest import Unpack, fingerprint
 from tests.images.tars import Entry, directory, hard_link, symlink, tar
 
@@ -74,6 +75,26 @@ def test_a_later_entry_replaces_an_earlier_one(unpack: Unpack, tree: Path) -> No
     unpack(tar(Entry(b"a", b"1"), Entry(b"a", b"2"), directory(b"d"), Entry(b"d/x", b"1"), Entry(b"d", b"file")))
     assert (tree / "a").read_bytes() == b"2"
     assert (tree / "d").read_bytes() == b"file"
+
+
+def test_the_later_of_two_entries_of_a_directory_gives_its_time(unpack: Unpack, tree: Path) -> None:
+    unpack(tar(Entry(b"d", kind=b"5", mtime=5), Entry(b"d/f", b"x"), Entry(b"d", kind=b"5", mtime=7)))
+    assert (tree / "d").stat().st_mtime == 7
+
+
+def test_a_file_in_a_directorys_place_keeps_its_own_time(unpack: Unpack, tree: Path) -> None:
+    unpack(tar(Entry(b"d", kind=b"5", mtime=5), Entry(b"d", b"x", mtime=7)))
+    assert (tree / "d").stat().st_mtime == 7
+
+
+def test_a_hard_link_to_itself_changes_nothing(unpack: Unpack, tree: Path) -> None:
+    unpack(tar(Entry(b"f", b"x"), hard_link(b"f", b"f")))
+    assert (tree / "f").read_bytes() == b"x"
+
+
+def test_a_refusal_can_name_what_is_not_utf8(unpack: Unpack) -> None:
+    with pytest.raises(InvalidParameter, match=r"hard link"):
+        unpack(tar(hard_link(b"\xff", b"\xfe")))
 
 
 def test_a_directory_entry_keeps_what_is_in_it(unpack: Unpack, tree: Path) -> None:

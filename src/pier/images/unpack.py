@@ -5,6 +5,7 @@ The tree may be full of traps, laid by this archive or by a running container: e
 descriptor and a last component and follows no link there. Nothing outside the root's descriptor is ever reachable.
 """
 
+import errno
 import os
 import stat
 
@@ -22,6 +23,7 @@ _OPAQUE = b".wh..wh..opq"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SMALL = 128 << 10
 _MIN_TIME, _MAX_TIME = -(1 << 31) * 1_000_000_000, (1 << 33) * 1_000_000_000
+_REPLACED = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))  # a later entry took a directory's place
 _SPECIAL_TYPES = {tar.CHARACTER: stat.S_IFCHR, tar.BLOCK_DEVICE: stat.S_IFBLK, tar.FIFO: stat.S_IFIFO}
 
 
@@ -48,7 +50,7 @@ class Unpacker:
         self._keep_directories = keep_directories
         self._head: bytes | None = None
         self._head_parts: tuple[bytes, ...] = ()
-        self._times: list[tuple[tuple[bytes, ...], int]] = []
+        self._times: dict[tuple[bytes, ...], int] = {}  # of directories; of two entries the later one counts
         self.owner: tuple[int, int] | None = None  # everything is given to this user and group, for `cp` without -a
         self.size = 0
         self.entries = 0
@@ -85,6 +87,8 @@ class Unpacker:
             try:
                 self._make(parent, parts[-1], header, reader)
             except FileExistsError:
+                if header.kind == tar.HARD_LINK and clean(header.link) == parts:
+                    return  # how GNU tar packs a file that it was told twice
                 self._make(self._make_way(parent, parts), parts[-1], header, reader)
 
     def _clean(self, name: bytes) -> tuple[bytes, ...]:
@@ -113,7 +117,7 @@ class Unpacker:
     def _root(self, header: Header) -> None:
         if header.kind == tar.DIRECTORY and self._layer:
             self._dress(self._places.root, header)
-            self._times.append(((), header.mtime_ns))
+            self._times[()] = header.mtime_ns
 
     def _whiteout(self, parts: tuple[bytes, ...]) -> None:
         name = parts[-1]
@@ -157,7 +161,8 @@ class Unpacker:
             fd = os.open(name, DIRECTORY, dir_fd=parent)
         self._places.keep(parts, fd)
         self._dress(fd, header)
-        self._times.append((parts, header.mtime_ns))
+        self._times.pop(parts, None)  # last in the order too: by a link, a directory can have two names
+        self._times[parts] = header.mtime_ns
 
     def _existing_directory(self, parent: int, parts: tuple[bytes, ...]) -> int:
         name = parts[-1]
@@ -240,16 +245,19 @@ class Unpacker:
             raise InvalidParameter(f"hard link {os.fsdecode(name)!r} to a directory") from None
 
     def _set_times(self) -> None:
-        """Directories get their times last and from the deepest up, since work inside changes them."""
-        for parts, mtime_ns in reversed(self._times):
+        """Directories get their times last, since work inside changes them."""
+        for parts, mtime_ns in self._times.items():
             time = _clamp(mtime_ns)
             if not parts:
                 os.utime(self._places.root, ns=(time, time))
                 continue
             try:
-                os.utime(parts[-1], ns=(time, time), dir_fd=self._places.directory(parts[:-1]), follow_symlinks=False)
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # a later entry took its place
+                parent = self._places.directory(parts[:-1])
+                if stat.S_ISDIR(os.stat(parts[-1], dir_fd=parent, follow_symlinks=False).st_mode):
+                    os.utime(parts[-1], ns=(time, time), dir_fd=parent, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in _REPLACED:
+                    raise
 
 
 def _chmod(parent: int, name: bytes, mode: int) -> None:

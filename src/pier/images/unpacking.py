@@ -36,10 +36,15 @@ def run(job: Job, *, stream: int, directory: int, notes: int, blob: int) -> Resu
             return _layers(job, stream=stream, directory=directory)
         return _run(job, stream=stream, directory=directory, notes=notes, blob=blob)
     except PierError as error:
-        return {"error": type(error).__name__, "message": error.message}
+        return {"error": type(error).__name__, "message": _printable(error.message)}
     except OSError as error:
         kind = _kind(error)
-        return {"error": kind, "message": f"{_path(error)}{os.strerror(error.errno or 0).lower()}"}
+        return {"error": kind, "message": _printable(f"{_path(error)}{os.strerror(error.errno or 0).lower()}")}
+
+
+def _printable(message: str) -> str:
+    """A message that JSON can carry, whatever bytes are in the name that it tells."""
+    return message.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _kind(error: OSError) -> str:
