@@ -130,7 +130,7 @@ def test_a_person_types_into_a_container_and_an_exec(podman: Podman) -> None:
 
 def test_limits_are_seen_from_inside(podman: Podman) -> None:
     # a ulimit takes the place of those in SETTINGS, so the other one is said again
-    limits = "--memory=48m --pids-limit=33 --cpus=0.5 --ulimit=nofile=99:99 --ulimit=nproc=1024:1024".split()
+    limits = ["--memory=48m", "--pids-limit=33", "--cpus=0.5", "--ulimit=nofile=99:99", "--ulimit=nproc=1024:1024"]
     one = "cat memory.max pids.max; cut -d' ' -f1 cpu.max"
     many = "cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us"
     program = f"cd /sys/fs/cgroup; if [ -e memory.max ]; then {one}; else {many}; fi; ulimit -n"
