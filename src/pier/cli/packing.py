@@ -17,11 +17,13 @@ PIECE = 1 << 18
 BLOCK = 512
 
 
-def pack(source: str, name: str, *, follow: bool, keep_owner: bool) -> Iterator[bytes]:
-    """The file or tree at `source` under `name`; `follow` applies to the source itself."""
+def pack(source: str, name: str, *, follow: bool, keep_owner: bool, time: int | None = None) -> Iterator[bytes]:
+    """The file or tree at `source` under `name`; `follow` applies to the source itself. With `time`, in seconds since
+    1970, everything has that.
+    """
     links: dict[tuple[int, int], str] = {}
     for path, inner in _walk(source, name):
-        yield from _entry(path, inner, links, follow=follow and path == source, keep_owner=keep_owner)
+        yield from _entry(path, inner, links, follow=follow and path == source, keep_owner=keep_owner, time=time)
     yield b"\0" * (2 * BLOCK)
 
 
@@ -38,13 +40,19 @@ def _walk(source: str, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _entry(
-    path: str, name: str, links: dict[tuple[int, int], str], *, follow: bool, keep_owner: bool
+    path: str,
+    name: str,
+    links: dict[tuple[int, int], str],
+    *,
+    follow: bool,
+    keep_owner: bool,
+    time: int | None,
 ) -> Iterator[bytes]:
     status = os.stat(path) if follow or path.endswith(("/", "/.")) else os.lstat(path)
     if stat.S_ISSOCK(status.st_mode):
         return
     info = tarfile.TarInfo(name)
-    info.mode, info.mtime = stat.S_IMODE(status.st_mode), status.st_mtime
+    info.mode, info.mtime = stat.S_IMODE(status.st_mode), status.st_mtime if time is None else time
     if keep_owner:
         info.uid, info.gid = status.st_uid, status.st_gid
     key = (status.st_dev, status.st_ino)

@@ -6,6 +6,7 @@ from pier.api import responses
 from pier.api.requests import Request
 from pier.api.responses import Answer, Response, Streaming
 from pier.api.router import Route
+from pier.engine.images import Import
 from pier.http import headers
 from pier.spec.errors import InvalidParameter
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pier.engine.engine import Engine
 
 _LINES = "application/x-ndjson"
+_LATEST = 253_402_300_799  # the end of the year 9999
 
 
 async def squash(request: Request, engine: "Engine") -> Response:
@@ -40,6 +42,23 @@ async def unlock(request: Request, engine: "Engine") -> Response:
     return responses.json(await engine.images.works.lock(request["name"], locked=False))
 
 
+async def import_(request: Request, engine: "Engine") -> Response:
+    """A tar as an image with a time of its own (`created`, in seconds since 1970), so that it can be made again."""
+    query = request.query
+    created = query.optional_integer("created")
+    if created is None or not 0 <= created <= _LATEST:
+        raise InvalidParameter(f"created must be a number of seconds from 0 to {_LATEST}")
+    wanted = Import(
+        repository=query.string("repo"),
+        tag=query.string("tag"),
+        message=query.string("message"),
+        changes=tuple(line for change in query.all("changes") for line in change.splitlines()),
+        platform=query.string("platform"),
+        created=created,
+    )
+    return responses.json({"Id": await engine.images.import_(request.body(), wanted)}, 201)
+
+
 async def save(request: Request, engine: "Engine") -> Answer:
     """Images as one archive, without the layers that the images of `since` have."""
     query = request.query
@@ -51,6 +70,7 @@ async def save(request: Request, engine: "Engine") -> Answer:
 
 ROUTES = (
     Route("GET", "/pier/v1/images/diff", diff, cancellable=True),
+    Route("POST", "/pier/v1/images/import", import_),
     Route("GET", "/pier/v1/images/get", save, cancellable=True),
     Route("POST", "/pier/v1/images/{name:*}/squash", squash),
     Route("POST", "/pier/v1/images/{name:*}/lock", lock),

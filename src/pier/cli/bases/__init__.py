@@ -1,0 +1,1 @@
+"""Root file systems of base images, made on the client's machine; `commands/bootstrap.py` imports them."""
