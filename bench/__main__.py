@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import durability, events, images, many, report, starting, startup
-from bench.engines import BenchDockerd, BenchPierd
+from bench.disk import disk
+from bench.engines import BenchDockerd, BenchPierd, OnDisk
 from bench.measure import Row
 from tests.support.engines import Engine
 from tests.support.images import make_busybox
@@ -36,6 +38,7 @@ SCENARIOS: dict[str, Scenario] = {
     "import": images.import_,
     "images-list": images.images_list,
 }
+ON_DISK = frozenset(("pull", "push", "load", "save", "import", "images-list"))
 
 
 def main() -> int:
@@ -45,7 +48,8 @@ def main() -> int:
         sys.exit("the bench needs root: containers are real")
     names = [name for name in arguments.only.split(",") if name]
     rows: list[Row] = []
-    engines = start(arguments.peer)
+    disks = ExitStack()
+    engines = start(arguments.peer, disks if ON_DISK.intersection(names) else None)
     try:
         for name in names:
             print(f"… {name}", file=sys.stderr, flush=True)
@@ -54,8 +58,9 @@ def main() -> int:
             rows += found
         peer = versions(engines)
     finally:
-        for engine in engines:
-            engine.close()
+        with disks:
+            for engine in engines:
+                engine.close()
     text = f"{report.table(rows)}\n\n{report.conditions(arguments.pairs, peer)}"
     print(text)
     report.keep(text)
@@ -82,15 +87,16 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def start(peer: str) -> list[Engine]:
-    """Both engines with busybox; Pier alone where dockerd cannot be started."""
-    kinds: list[type[Engine]] = [BenchPierd] if peer == "none" else [BenchPierd, BenchDockerd]
+def start(peer: str, disks: ExitStack | None) -> list[Engine]:
+    """Both engines with busybox; Pier alone where dockerd cannot be started. With `disks` each has one of its own."""
+    kinds: list[type[OnDisk]] = [BenchPierd] if peer == "none" else [BenchPierd, BenchDockerd]
     engines: list[Engine] = []
     compileall.compile_dir(SOURCE, quiet=1)
     with TemporaryDirectory(prefix="pier-bench-") as directory:
         busybox = make_busybox(Path(directory) / "busybox.tar")
         for kind in kinds:
             engine = kind()
+            engine.disk = disks.enter_context(disk()) if disks else None
             try:
                 engine.start()
                 engine.load(busybox, "busybox:latest")

@@ -13,7 +13,17 @@ IN_OWN_NETWORK = ("unshare", "--net", "--", "/bin/sh", "-c", 'ip link set lo up;
 BIP = "10.213.7.1/22"
 
 
-class BenchPierd(Pierd):
+class OnDisk(Engine):
+    """An engine whose data lie on a disk of their own, where one is given."""
+
+    disk: Path | None = None
+
+    @property
+    def data_root(self) -> Path:
+        return self.disk / "d" if self.disk else super().data_root
+
+
+class BenchPierd(OnDisk, Pierd):
     """Pier as `make run` starts it, but for its roots."""
 
     def command(self) -> list[str]:
@@ -35,7 +45,7 @@ class BenchPierd(Pierd):
         return [self.pid, *children(self.pid)]
 
 
-class BenchDockerd(Engine):
+class BenchDockerd(OnDisk):
     """dockerd with its defaults: iptables, a proxy per port, its own containerd."""
 
     kind = "dockerd"
@@ -55,7 +65,7 @@ class BenchDockerd(Engine):
         if self.process:
             self.remove_containers()
             self.stop(seconds=90)
-        for mount in dockerd.mounts_below(self.root):
+        for mount in (*dockerd.mounts_below(self.root), *(dockerd.mounts_below(self.disk) if self.disk else ())):
             run(["umount", "-l", mount])
         shutil.rmtree(self.root, ignore_errors=True)
 
