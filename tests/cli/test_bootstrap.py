@@ -129,6 +129,12 @@ def test_a_program_that_fails_ends_the_import() -> None:
         list(programs.stream(["nosuchprogram"], {}, str))
 
 
+def test_what_is_cleaned_leaves_apts_configuration_for_the_tree() -> None:
+    assert not any('"$1/tmp' in hook for hook in debian.CLEAN), (
+        "without it mmdebstrap's apt cleans the host's own lists"
+    )
+
+
 def test_a_missing_package_is_named() -> None:
     assert debian._explain("I: x\nE: Unable to locate package nosuch\nE: more\n") == "the suite has no package nosuch"
 

@@ -48,7 +48,7 @@ def test_an_unsigned_mirror_leaves_nothing(pierd: Pierd, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_debian_is_the_same_image_every_time(pierd: Pierd) -> None:
-    before = leftovers()
+    before, lists = leftovers(), set(os.listdir("/var/lib/apt/lists"))
     first = bootstrap(pierd, "debian:bookworm", "-p", "hello", "-t", "first").ok()
     second = bootstrap(pierd, "debian:bookworm", "-p", "hello", "-t", "second").ok()
     assert first == second
@@ -61,3 +61,4 @@ def test_debian_is_the_same_image_every_time(pierd: Pierd) -> None:
     assert (refused.code, refused.stderr) == (1, "the suite has no package no-such-package\n")
     assert pierd.docker("image", "inspect", "third").code == 1
     assert leftovers() == before
+    assert set(os.listdir("/var/lib/apt/lists")) == lists, "the host's own package lists were touched"

@@ -24,10 +24,11 @@ _FETCH = "/usr/lib/apt/apt-helper"
 _SUITE = re.compile(r"[a-z][a-z0-9-]*(?:/[a-z]+)?\Z")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z")
 _MIRROR = re.compile(r"(?:https?|file)://?[^\s,\[\]]+\Z")
-# Hooks are run by a shell that gets the tree as $1. What stays of debconf is what packages ask for later.
-_CLEAN = (
+# Hooks are run by a shell that gets the tree as $1. They touch these places alone: mmdebstrap keeps apt's configuration
+# in the tree's /tmp, and without that its last `apt-get update` and `clean` would empty the lists and cache of the HOST.
+CLEAN = (
     'rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/machine-id" "$1/var/lib/dbus/machine-id"',
-    'find "$1/var/log" "$1/var/cache" "$1/var/lib/apt/lists" "$1/tmp" "$1/run" -xdev -type f -delete',
+    'find "$1/var/log" -xdev -type f -delete',
 )
 
 
@@ -97,7 +98,7 @@ def packages_of(given: list[str]) -> list[str]:
 
 def command(source: Source, packages: list[str]) -> list[str]:
     """The program that writes the tree as an archive to its standard output."""
-    hooks = [f"--customize-hook={hook}" for hook in _CLEAN]
+    hooks = [f"--customize-hook={hook}" for hook in CLEAN]
     included = [f"--include={','.join(packages)}"] if packages else []
     return [
         *("mmdebstrap", "--quiet", "--mode=auto", "--variant=minbase", "--format=tar"),
