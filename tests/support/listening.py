@@ -70,11 +70,12 @@ def listen(path: str) -> None:
 
 def _pieces(client: socket.socket) -> Iterator[tuple[int, bytes]]:
     """What comes, with the time (ns) of its arrival, until the last event is among it."""
-    last, end, seen = b"", 0.0, b""
+    last, end, seen, searched = b"", 0.0, bytearray(), 0
     poll = select.poll()
     poll.register(client, select.POLLIN)
     poll.register(sys.stdin, select.POLLIN)
-    while not (last and last in seen) and not (end and time.monotonic() > end):
+    while not (last and seen.find(last, searched) >= 0) and not (end and time.monotonic() > end):
+        searched = max(0, len(seen) - len(last)) if last else 0
         for descriptor, _ in poll.poll(100):
             if descriptor == client.fileno():
                 piece = client.recv(1 << 20)
