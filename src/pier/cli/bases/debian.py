@@ -24,8 +24,8 @@ _FETCH = "/usr/lib/apt/apt-helper"
 _SUITE = re.compile(r"[a-z][a-z0-9-]*(?:/[a-z]+)?\Z")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z")
 _MIRROR = re.compile(r"(?:https?|file)://?[^\s,\[\]]+\Z")
-# Hooks are run by a shell that gets the tree as $1. They touch these places alone: mmdebstrap keeps apt's configuration
-# in the tree's /tmp, and without that its last `apt-get update` and `clean` would empty the lists and cache of the HOST.
+# Hooks are run by a shell that gets the tree as $1. They touch these places alone: mmdebstrap keeps apt's
+# configuration in the tree's /tmp, without which its last `apt-get update` and `clean` would empty the HOST's lists.
 CLEAN = (
     'rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/etc/machine-id" "$1/var/lib/dbus/machine-id"',
     'find "$1/var/log" -xdev -type f -delete',
@@ -101,7 +101,7 @@ def command(source: Source, packages: list[str]) -> list[str]:
     hooks = [f"--customize-hook={hook}" for hook in CLEAN]
     included = [f"--include={','.join(packages)}"] if packages else []
     return [
-        *("mmdebstrap", "--quiet", "--mode=auto", "--variant=minbase", "--format=tar"),
+        *("mmdebstrap", "--mode=auto", "--variant=minbase", "--format=tar"),
         *(f"--keyring={source.keyring}", *included, *hooks, source.suite, "-", source.mirror),
     ]
 
