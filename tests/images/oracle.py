@@ -20,8 +20,8 @@ def unpacked_by_tar(archive: bytes, place: Path) -> bool:
 def tree_of(root: Path, *, started_ns: int, directory_times: bool = True) -> Tree:
     """Types, modes, owners, times, links, attributes and content of everything below `root`.
 
-    Times after `started_ns` are those of directories that no entry speaks of. Where names come twice, GNU tar loses
-    the times of directories: `directory_times` leaves them out.
+    Times after `started_ns` are those of directories that no entry speaks of. GNU tar loses some times of
+    directories when it meets them again after others: without `directory_times` they are left out.
     """
     found: Tree = {}
     links: dict[int, bytes] = {}

@@ -87,6 +87,12 @@ def test_a_file_in_a_directorys_place_keeps_its_own_time(unpack: Unpack, tree: P
     assert (tree / "d").stat().st_mtime == 7
 
 
+def test_a_directory_that_no_entry_speaks_of_inherits_nothing(unpack: Unpack, tree: Path) -> None:
+    unpack(tar(Entry(b"d", kind=b"5", mode=0o2775, gid=1000), Entry(b"d/implied/f", b"x")))
+    status = (tree / "d/implied").stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_gid) == (0o755, 0)
+
+
 def test_a_hard_link_to_itself_changes_nothing(unpack: Unpack, tree: Path) -> None:
     unpack(tar(Entry(b"f", b"x"), hard_link(b"f", b"f")))
     assert (tree / "f").read_bytes() == b"x"

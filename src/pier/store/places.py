@@ -8,6 +8,7 @@ open, since the entries of a directory come one after the other.
 """
 
 import os
+import stat
 
 from pier.kernel.openat2 import openat2
 from pier.spec.errors import InvalidParameter
@@ -98,7 +99,21 @@ class Places:
         parent = openat2(self.root, b"/".join(parents), _OPEN_PARENT)
         try:
             os.mkdir(name, _IMPLIED_MODE, dir_fd=parent)
+            if os.fstat(parent).st_mode & stat.S_ISGID:
+                _disinherit(parent, name)
         except FileExistsError:
             pass  # a dangling link or a race: the open that follows decides
         finally:
             os.close(parent)
+
+
+def _disinherit(parent: int, name: bytes) -> None:
+    """Take from a directory the group and the bit that the kernel hands down: which of two entries came first must
+    not count.
+    """
+    fd = os.open(name, DIRECTORY, dir_fd=parent)
+    try:
+        os.fchown(fd, -1, os.getegid())
+        os.fchmod(fd, _IMPLIED_MODE)
+    finally:
+        os.close(fd)
