@@ -18,6 +18,9 @@ class TakingRegistry:
     basic: bool = False  # a Basic challenge, whatever comes
     realm: str = ""
     break_after: list[int] = field(default_factory=list)
+    most: int = 0  # bytes of the largest request that is taken; 0: any
+    least: int = 0  # told as OCI-Chunk-Min-Length
+    only_oauth: bool = False  # the token service knows no GET
     forgets: bool = False  # an upload that broke off is not known any more
     elsewhere: str = ""  # the origin of the uploads' addresses
     refusal: int = 0  # what every upload's begin is answered with
@@ -73,6 +76,8 @@ class TakingRegistry:
         return web.json_response({})
 
     async def _token(self, request: web.Request) -> web.Response:
+        if self.only_oauth and request.method == "GET":
+            raise web.HTTPMethodNotAllowed("GET", ["POST"])
         query = request.path_qs + (await request.text() if request.method == "POST" else "")
         self.seen.append(Seen(request.host, request.method, query, dict(request.headers)))
         return web.json_response({"token": self.token, "refresh_token": "from-now-on"})
@@ -91,7 +96,8 @@ class TakingRegistry:
         name = str(len(self.uploads))
         self.uploads[name] = bytearray()
         origin = self.elsewhere or f"http://{self.address}"
-        return web.Response(status=202, headers={"Location": f"{origin}{request.path}{name}?_state=a%2Fb%3D"})
+        told = {"OCI-Chunk-Min-Length": str(self.least)} if self.least else {}
+        return web.Response(status=202, headers={"Location": f"{origin}{request.path}{name}?_state=a%2Fb%3D", **told})
 
     async def _upload(self, request: web.Request) -> web.Response:
         self.seen.append(Seen(request.host, request.method, request.path_qs, dict(request.headers)))
@@ -110,6 +116,11 @@ class TakingRegistry:
         return web.Response(status=201)
 
     async def _take(self, request: web.Request, content: bytearray) -> None:
+        if self.most and (request.content_length or 0) > self.most:
+            raise web.HTTPRequestEntityTooLarge(self.most, request.content_length or 0)
+        if self.least and request.method == "PATCH":
+            begin = int(request.headers.get("Content-Range", "0-").partition("-")[0])
+            assert begin == len(content)
         limit = self.break_after.pop(0) if self.break_after and request.method == "PATCH" else None
         start = len(content)
         async for piece in request.content.iter_any():

@@ -9,7 +9,7 @@ import pytest
 
 from pier.registry import login
 from pier.registry.registries import Endpoint, Registries
-from pier.registry.uploads import Uploads
+from pier.registry.uploads import TooLarge, Uploads
 from pier.spec import references
 from pier.spec.credentials import Credentials
 from pier.spec.errors import Forbidden, NotFound, PierError, Unauthorized, Unavailable
@@ -37,16 +37,16 @@ def ask(
     return asyncio.run(run())
 
 
-async def content(offset: int) -> AsyncIterator[bytes]:
-    """The bytes from an offset on, in pieces."""
-    for start in range(offset, len(CONTENT), 50_000):
-        yield CONTENT[start : min(start + 50_000, len(CONTENT))]
+async def content(offset: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes from an offset to an end, in pieces."""
+    for start in range(offset, end, 50_000):
+        yield CONTENT[start : min(start + 50_000, end)]
 
 
 async def upload(uploads: Uploads) -> None:
     """The whole blob."""
     location = await uploads.begin(DIGEST)
-    location = await uploads.send(location, content, 0, len(CONTENT))
+    location = await uploads.send(location, content, 0, len(CONTENT), whole=len(CONTENT))
     await uploads.finish(location, DIGEST)
 
 
@@ -63,15 +63,33 @@ def test_an_upload_that_broke_off_carries_on_where_it_is() -> None:
     async def use(uploads: Uploads) -> int:
         location = await uploads.begin(DIGEST)
         with pytest.raises(Unavailable):
-            await uploads.send(location, content, 0, len(CONTENT))
+            await uploads.send(location, content, 0, len(CONTENT), whole=len(CONTENT))
         location, offset = await uploads.state(location)
-        location = await uploads.send(location, content, offset, len(CONTENT))
+        location = await uploads.send(location, content, offset, len(CONTENT), whole=len(CONTENT))
         await uploads.finish(location, DIGEST)
         return offset
 
     assert ask(registry, use) == 120_000
     assert registry.blobs == {DIGEST: CONTENT}
     assert registry.seen[3].headers["Content-Range"] == f"120000-{len(CONTENT) - 1}"
+
+
+def test_a_request_that_is_too_large_is_told_apart() -> None:
+    registry = TakingRegistry(most=100_000, least=50_000)
+
+    async def use(uploads: Uploads) -> int:
+        location = await uploads.begin(DIGEST)
+        with pytest.raises(TooLarge, match="no request of 300000 bytes"):
+            await uploads.send(location, content, 0, len(CONTENT), whole=len(CONTENT))
+        for start in range(0, len(CONTENT), 100_000):
+            location = await uploads.send(location, content, start, start + 100_000, whole=len(CONTENT))
+        await uploads.finish(location, DIGEST)
+        return uploads.least_piece
+
+    assert ask(registry, use) == 50_000
+    assert registry.blobs == {DIGEST: CONTENT}
+    ranges = [seen.headers.get("Content-Range") for seen in registry.seen if seen.method == "PATCH"]
+    assert ranges == [None, "0-99999", "100000-199999", "200000-299999"]
 
 
 def test_an_upload_that_is_forgotten_is_not_found() -> None:
@@ -105,6 +123,33 @@ def test_a_refresh_token_is_exchanged_with_every_scope() -> None:
     asked = next(seen.path for seen in registry.seen if seen.path.startswith("/token"))
     assert "grant_type=refresh_token" in asked
     assert "scope=repository%3Ax%3Apull%2Cpush+repository%3Ao%3Apull" in asked
+
+
+@pytest.mark.parametrize("credentials", [ALICE, None])
+def test_a_token_service_without_get_is_asked_by_oauth_where_there_is_a_password(
+    credentials: Credentials | None,
+) -> None:
+    registry = TakingRegistry(token="t0k", only_oauth=True)
+    if credentials is None:
+        with pytest.raises(Unavailable, match="answered 405"):
+            ask(registry, lambda uploads: uploads.greet(), None)
+        return
+    ask(registry, lambda uploads: uploads.greet())
+    asked = next(seen for seen in registry.seen if seen.path.startswith("/token"))
+    assert "grant_type=password&username=alice&password=secret&service=fake&client_id=docker" in asked.path
+    assert "access_type" not in asked.path
+    assert "Authorization" not in asked.headers
+
+
+def test_a_login_by_oauth_asks_for_a_token_that_lasts() -> None:
+    registry = TakingRegistry(token="t0k", only_oauth=True)
+
+    async def run() -> str:
+        async with registry:
+            return await login.check(Registries(), Credentials("alice", "secret", server=registry.address))
+
+    assert asyncio.run(run()) == "from-now-on"
+    assert any("access_type=offline" in seen.path for seen in registry.seen)
 
 
 def test_a_login_gets_the_token_that_stands_for_the_user() -> None:

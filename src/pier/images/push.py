@@ -7,11 +7,11 @@ something that is not whole. All that is sent is held meanwhile.
 """
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pier.images import push_plan
+from pier.images.blob_upload import BlobUpload, Pieces
 from pier.images.image import Image
 from pier.images.images import Images
 from pier.images.layers import Layer
@@ -28,7 +28,6 @@ from pier.spec.manifests import Document
 from pier.spec.platforms import Platform
 from pier.spec.references import Reference
 
-_CHUNK = 1 << 20
 _MAX_MOUNTS = 8
 _PAUSES = (0.2, 1.0, 2.0, 5.0)
 
@@ -110,6 +109,7 @@ class _Push:
         self._endpoint = endpoint
         self._sources = sources
         self._report = report
+        self._pieces = Pieces()
 
     async def run(self, name: Reference, choice: Choice, parts: list[Part]) -> Pushed:
         blobs = {blob.digest: blob for part in parts for blob in reversed(part.layers)}
@@ -159,49 +159,12 @@ class _Push:
             lines.tell(f"Mounted from {source}")
             return
         lines.figure("Pushing", 0, blob.size)
-        location = await self._send(blob, location, lines)
+        upload = BlobUpload(
+            self._pusher.images, self._uploads, blob, lines, self._pieces, self._pusher.registries.attempts
+        )
+        location = await upload.send(location)
         await self._uploads.finish(location, blob.digest)
         lines.tell("Pushed")
-
-    async def _send(self, blob: Blob, location: str, lines: LayerProgress) -> str:
-        """Send a blob; what broke off carries on where the registry says that it is."""
-        content = _Content(self._pusher.images, blob, lines)
-        offset = 0
-        for _ in range(self._pusher.registries.attempts):
-            try:
-                return await self._uploads.send(location, content.read, offset, blob.size)
-            except Unavailable:
-                before = offset
-                location, offset = await self._resume(location)
-                if not before < offset <= blob.size:
-                    raise
-                if offset == blob.size:
-                    return location
-        raise Unavailable(f"blob {blob.digest}: the upload broke off again and again")
-
-    async def _resume(self, location: str) -> tuple[str, int]:
-        """How far an upload came; nothing where the registry has forgotten it."""
-        try:
-            return await self._uploads.state(location)
-        except PierError:
-            return location, 0
-
-
-class _Content:
-    """The bytes of a blob, told as they are taken."""
-
-    def __init__(self, images: Images, blob: Blob, lines: LayerProgress) -> None:
-        self._images = images
-        self._blob = blob
-        self._lines = lines
-
-    async def read(self, offset: int) -> AsyncIterator[bytes]:
-        """From an offset on."""
-        with self._images.blobs.open(self._blob.digest) as fd:
-            while piece := await completed(os.pread, fd, _CHUNK, offset):
-                yield piece
-                offset += len(piece)
-                self._lines.figure("Pushing", offset, self._blob.size)
 
 
 def _choose(images: Images, name: Reference, platform: Platform | None) -> Choice:

@@ -20,6 +20,10 @@ _MAX_ANSWER = 1 << 20
 _CLIENT_ID = "docker"
 
 
+class _NoSuchMethod(Unavailable):
+    """The service has nothing at this address for the method that was used."""
+
+
 class _Token(msgspec.Struct):
     token: str = ""
     access_token: str = ""
@@ -75,17 +79,24 @@ class Authorization:
         if headers and credentials is not None:
             query += [("account", credentials.username), ("client_id", _CLIENT_ID)]
             query += [("offline_token", "true")] if self._offline else []
-        return await self._ask("GET", realm, headers=headers, params=query)
+        try:
+            return await self._ask("GET", realm, headers=headers, params=query)
+        except _NoSuchMethod:
+            if credentials is None or not credentials.has_password:
+                raise
+            return await self._grant(realm, service, credentials)
 
     async def _exchange(self, realm: str, service: str, token: str) -> str:
-        form = {
-            "grant_type": "refresh_token",
-            "service": service,
-            "client_id": _CLIENT_ID,
-            "refresh_token": token,
-            **({"scope": " ".join(self._scopes)} if self._scopes else {}),
-        }
-        return await self._ask("POST", realm, data=form)
+        return await self._post(realm, service, {"grant_type": "refresh_token", "refresh_token": token})
+
+    async def _grant(self, realm: str, service: str, credentials: Credentials) -> str:
+        """The password grant (RFC 6749, 4.3) of a service that knows OAuth 2 alone."""
+        grant = {"grant_type": "password", "username": credentials.username, "password": credentials.password}
+        return await self._post(realm, service, grant | ({"access_type": "offline"} if self._offline else {}))
+
+    async def _post(self, realm: str, service: str, grant: dict[str, str]) -> str:
+        scope = {"scope": " ".join(self._scopes)} if self._scopes else {}
+        return await self._ask("POST", realm, data={**grant, "service": service, "client_id": _CLIENT_ID, **scope})
 
     async def _trusts(self, realm: str) -> bool:
         """Whether the user's credentials may go to the realm; Unavailable for one that must not be asked at all."""
@@ -133,6 +144,8 @@ def _read(raw: bytes, status: int, realm: str) -> _Token:
         raise Unauthorized("unauthorized: incorrect username or password")
     if status == 429:
         raise too_many_requests()
+    if status in (404, 405):
+        raise _NoSuchMethod(f"token service {urlsplit(realm).netloc} answered {status}")
     if status != 200:
         raise Unavailable(f"token service {urlsplit(realm).netloc} answered {status}")
     try:

@@ -2,8 +2,9 @@
 repository at one address.
 
 *Theory of operation.* An upload is a session at an address that the registry gives and may change with every answer;
-it may lie at another host, which never sees the `Authorization` header. A blob goes in one PATCH; when that breaks
-off, the session tells how much it has, and the next PATCH carries on there. A PUT with the digest ends it.
+it may lie at another host, which never sees the `Authorization` header. A blob goes in one PATCH or
+several; when one breaks off, the session tells how much it has, and the next carries on there. A PUT with the digest
+ends it.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from yarl import URL
 from pier.registry import challenges
 from pier.registry.authorization import Authorization
 from pier.registry.bodies import proxy_for
-from pier.registry.failures import push_failure_of, unreachable
+from pier.registry.failures import Refused, push_failure_of, unreachable
 from pier.registry.registries import Endpoint, Registries
 from pier.spec import digests
 from pier.spec.credentials import Credentials
@@ -31,13 +32,18 @@ _MAX_LOCATION = 16 << 10
 _REDIRECTS = frozenset((307, 308))  # the only ones that keep the method and the body
 _USER_AGENT = "pier"
 
-Content = Callable[[int], AsyncIterator[bytes]]  # the bytes from an offset on; called once for each attempt
+Content = Callable[[int, int], AsyncIterator[bytes]]  # the bytes from an offset to an end; called for each attempt
+
+
+class TooLarge(Refused):
+    """The registry, or a proxy before it, takes no request of this size."""
 
 
 class Uploads:
     """One repository to write to. Use it as an asynchronous context manager.
 
-    `mounts` are the repositories of the same registry from which blobs may be taken.
+    `mounts` are the repositories of the same registry from which blobs may be taken. `least_piece`: the bytes that a
+    piece of a blob must have unless it is the last one, as the registry says when an upload begins.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class Uploads:
     ) -> None:
         self._endpoint = endpoint
         self._registries = registries
+        self.least_piece = 0
         self._blobs = f"{endpoint.base}/v2/{reference.path}/blobs/"
         self._manifests = f"{endpoint.base}/v2/{reference.path}/manifests/"
         self._session = aiohttp.ClientSession(
@@ -89,16 +96,24 @@ class Uploads:
         query = f"?mount={quote(digests.check(digest), safe='')}&from={quote(source, safe='')}" if source else ""
         accepted = (201, 202) if source else (202,)
         async with self._ask("POST", f"{self._blobs}uploads/{query}", accepted=accepted) as response:
-            return "" if response.status == 201 else self._location(response)
+            if response.status == 201:
+                return ""
+            least = response.headers.get("OCI-Chunk-Min-Length", "")
+            self.least_piece = int(least) if least.isascii() and least.isdigit() and len(least) < 16 else 0
+            return self._location(response)
 
-    async def send(self, location: str, content: Content, offset: int, size: int) -> str:
-        """Send the bytes from `offset` to `size`; where the upload goes on."""
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size - offset)}
-        if offset:
-            headers["Content-Range"] = f"{offset}-{size - 1}"
+    async def send(self, location: str, content: Content, offset: int, end: int, *, whole: int) -> str:
+        """Send the bytes from `offset` to `end` of `whole`; where the upload goes on. TooLarge when those are too many
+        for one request.
+        """
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(end - offset)}
+        if offset or end < whole:
+            headers["Content-Range"] = f"{offset}-{end - 1}"
         async with self._ask(
-            "PATCH", location, headers, content=lambda: content(offset), accepted=(202, 204)
+            "PATCH", location, headers, content=lambda: content(offset, end), accepted=(202, 204, 413)
         ) as response:
+            if response.status == 413:
+                raise TooLarge(f"the registry takes no request of {end - offset} bytes: 413 {response.reason}")
             return self._location(response)
 
     async def state(self, location: str) -> tuple[str, int]:
