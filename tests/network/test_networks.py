@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from pier.kernel import links
@@ -217,6 +218,24 @@ def test_containers_and_ports_outlive_a_daemon_that_is_killed(
     second.release("alive")
     second.settle()
     assert alive.endpoint.link not in link_names()
+
+
+def test_a_lease_that_fits_nothing_any_more_does_not_keep_the_daemon_down(
+    make_networks: Callable[..., Networks], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = make_networks()
+    first.restore({})
+    first.connect("odd", "bridge", EndpointRequest(name="odd"))
+    kept = first.connect("kept", "bridge", EndpointRequest(name="kept"))
+    kill(first)
+    second = make_networks()
+    stored = second.stored()
+    broken = msgspec.structs.replace(stored["odd"].endpoint, address="nowhere")
+    second.restore({**stored, "odd": msgspec.structs.replace(stored["odd"], endpoint=broken)})
+    assert "the addresses of container odd cannot be held again" in caplog.text
+    assert second.lease("kept") is not None
+    fresh = second.connect("new", "bridge", EndpointRequest(name="new"))
+    assert fresh.endpoint.address != kept.endpoint.address
 
 
 def test_a_second_start_adds_what_somebody_flushed(make_networks: Callable[..., Networks], options: Options) -> None:

@@ -6,6 +6,7 @@ daily work. `connect` on the default bridge waits for no lock of rtnetlink: the 
 nftables in one transaction. `release` takes the ports out at once and leaves links and addresses to the reaper.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -29,6 +30,8 @@ from pier.spec.errors import Conflict, Forbidden, NotFound, SystemFailure
 from pier.store.records import Records
 
 __all__ = ["Networks", "Options"]
+
+log = logging.getLogger("pier.network")
 
 _DYING = 0x5EED0000  # the link group of this package's dead; the low bits come from the instance's name
 
@@ -83,7 +86,11 @@ class Networks:
         """
         living = dict(alive or {})
         for container_id, lease in living.items():
-            self._adopt(container_id, lease)
+            try:
+                self._adopt(container_id, lease)
+            except Exception as error:  # one lease that fits no network any more does not keep the daemon down
+                self._leases.pop(container_id, None)
+                log.error("the addresses of container %s cannot be held again: %s", container_id, error)
         self._packets.reconcile()
         self._bury_strangers()
         for container_id in self._files.load().keys() - living.keys():
