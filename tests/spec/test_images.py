@@ -130,10 +130,14 @@ def test_the_best_entry_of_an_index_is_chosen() -> None:
         return Descriptor(media_type, "sha256:" + str(number) * 64, 1, platform)
 
     index = Index(2, [entry(1, "arm", "v6"), entry(2, "arm", "v7"), entry(3, "amd64", "", "x"), entry(4, "amd64")])
-    assert manifests.choose(index, Platform("linux", "amd64")).digest[7] == "4"
-    assert manifests.choose(index, Platform("linux", "arm64")).digest[7] == "2"
+    amd64, arm64 = (manifests.best(index, Platform("linux", architecture)) for architecture in ("amd64", "arm64"))
+    assert amd64 is not None
+    assert amd64.digest[7] == "4"
+    assert arm64 is not None
+    assert arm64.digest[7] == "2"
+    assert manifests.best(index, Platform("linux", "s390x")) is None
     with pytest.raises(NotFound, match=r"^no matching manifest for linux/s390x in the manifest list entries$"):
-        manifests.choose(index, Platform("linux", "s390x"))
+        raise manifests.no_match(Platform("linux", "s390x"))
 
 
 def test_chain_ids_follow_the_specification() -> None:

@@ -15,13 +15,15 @@ from pier.images.progress import LayerProgress
 from pier.images.threads import completed
 from pier.images.workers import Job, Outcome, Worker
 from pier.registry.client import Repository
-from pier.registry.failures import Refused
+from pier.registry.failures import Busy, Refused
 from pier.registry.registries import Registries
-from pier.spec.errors import InvalidParameter, Unavailable
+from pier.spec import manifests
+from pier.spec.errors import InvalidParameter, NotFound, PierError, Unavailable
 from pier.spec.manifests import Descriptor
 from pier.store.blobs import BlobWriter
 
-_PAUSES = (0.2, 1.0, 2.0, 5.0)
+_PAUSES = (0.2, 1.0, 2.0, 5.0)  # seconds before the second attempt, the third…
+_MAX_PAUSE = 30.0  # whatever a registry asks for
 
 
 class LayerPull:
@@ -44,6 +46,7 @@ class LayerPull:
         self._descriptor = descriptor
         self._diff_id = diff_id
         self._lines = lines
+        self._turn = registries.turn(descriptor.digest)
         self._held = held
 
     def is_here(self) -> bool:
@@ -55,14 +58,18 @@ class LayerPull:
 
     async def run(self) -> None:
         """Bring the layer here. One download of a blob runs at a time in this daemon; who waited finds it done."""
-        lock = self._registries.turn(self._descriptor.digest)
+        lock = self._turn.lock
         if lock.locked() or self._registries.downloads.locked():
             self._lines.tell("Waiting")
-        async with lock, self._registries.downloads:
-            if not self.is_here():
-                with self._images.blobs.held.on(self._descriptor.digest):
-                    await self._fetch()
+        with self._turn.hearing(self._lines.hear):
+            async with lock, self._registries.downloads:
+                await self._work()
         self._lines.tell("Pull complete")
+
+    async def _work(self) -> None:
+        if not self.is_here():
+            with self._images.blobs.held.on(self._descriptor.digest):
+                await self._fetch()
 
     async def _fetch(self) -> None:
         digest = self._descriptor.digest
@@ -75,7 +82,7 @@ class LayerPull:
         with writer:
             async with _Tree(self._images, writer.fd) as tree:
                 await self._download(writer, tree)
-                self._lines.tell("Download complete")
+                self._turn.tell("Download complete")
                 await self._finish(tree)
 
     async def _download(self, writer: BlobWriter, tree: "_Tree") -> None:
@@ -83,17 +90,28 @@ class LayerPull:
             try:
                 tree.note(writer.offset)
                 await self._receive(writer, tree)
-                self._lines.tell("Verifying Checksum")
+                self._turn.tell("Verifying Checksum")
                 await completed(writer.commit)
                 return
+            except NotFound as error:
+                raise self._not_there(error) from error
             except (Unavailable, InvalidParameter) as error:
                 if isinstance(error, Refused) or attempt == self._registries.attempts:
                     raise
+                pause = _pause(attempt, error)
             if writer.offset == 0:
                 await tree.renew()
-            pause = _PAUSES[min(attempt, len(_PAUSES)) - 1]
-            self._lines.tell(f"Retrying in {max(1, round(pause))} second{'s' if pause > 1 else ''}")
+            self._turn.tell(f"Retrying in {max(1, round(pause))} second{'s' if pause > 1 else ''}")
             await asyncio.sleep(pause)
+
+    def _not_there(self, error: NotFound) -> NotFound:
+        """A foreign layer may lie only where the manifest's addresses lead; those are never asked."""
+        if self._descriptor.media_type not in manifests.FOREIGN_LAYERS:
+            return error
+        return NotFound(
+            f"foreign layer {self._descriptor.digest} is not in the image's own registry, "
+            "and addresses in a manifest are not followed"
+        )
 
     async def _receive(self, writer: BlobWriter, tree: "_Tree") -> None:
         size = self._descriptor.size
@@ -109,22 +127,28 @@ class LayerPull:
         async for piece in pieces:
             await completed(writer.write, piece)
             tree.note(writer.offset)
-            self._lines.figure("Downloading", writer.offset, self._descriptor.size)
+            self._turn.tell("Downloading", writer.offset, self._descriptor.size)
 
     async def _finish(self, tree: "_Tree") -> None:
         size = self._descriptor.size
-        self._lines.figure("Extracting", 0, size)
+        self._turn.tell("Extracting", 0, size)
         outcome = await tree.outcome()
         if outcome.diff_id != self._diff_id:
             self._images.blobs.delete(self._descriptor.digest)
             raise InvalidParameter(f"layers from manifest don't match image configuration: {outcome.diff_id}")
-        self._lines.figure("Extracting", size, size)
+        self._turn.tell("Extracting", size, size)
         layer = Layer(self._diff_id, self._descriptor.digest, size, outcome.codec, outcome.size)
         await completed(self._adopt, tree.workspace, layer)
 
     def _adopt(self, workspace: Workspace, layer: Layer) -> None:
         self._images.layers.adopt(workspace, layer)
         self._held.append(layer.diff_id)
+
+
+def _pause(attempt: int, error: PierError) -> float:
+    """Seconds to wait after a failure: ours or, where the registry asks for more, its own, within reason."""
+    asked = error.after if isinstance(error, Busy) else 0.0
+    return max(_PAUSES[min(attempt, len(_PAUSES)) - 1], min(asked, _MAX_PAUSE))
 
 
 class _Tree:

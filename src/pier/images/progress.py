@@ -38,6 +38,13 @@ class LayerProgress:
         self._told = -_STEP
         self._report(Progress(status, ProgressDetail(), self._id))
 
+    def hear(self, status: str, current: int, total: int) -> None:
+        """A message from whoever works on the layer; `current` is negative where it has no figures."""
+        if current < 0:
+            self.tell(status)
+        else:
+            self.figure(status, current, total)
+
     def figure(self, status: str, current: int, total: int) -> None:
         """A message with figures, unless one was given a moment ago."""
         if current - self._told >= _STEP or current == total:

@@ -7,19 +7,20 @@ held; if the pull fails the holds go, and what no image needs with them.
 """
 
 import asyncio
-from dataclasses import dataclass
 
 from pier.images.image import Image
 from pier.images.images import Images
 from pier.images.layer_pull import LayerPull
 from pier.images.progress import LayerProgress, Progress, Report
+from pier.images.resolving import Found, Resolver
 from pier.images.threads import completed
 from pier.registry.client import Repository
+from pier.registry.failures import Busy
 from pier.registry.registries import Registries
-from pier.spec import image_config, manifests, platforms, references
+from pier.spec import image_config, platforms, references
 from pier.spec.credentials import Credentials
-from pier.spec.errors import InvalidParameter, NoSpace, NotFound, PierError, Unavailable
-from pier.spec.manifests import Descriptor, Document, Index, Manifest
+from pier.spec.errors import NoSpace, PierError, Unavailable
+from pier.spec.manifests import Descriptor
 from pier.spec.platforms import Platform
 from pier.spec.references import Reference
 
@@ -48,19 +49,11 @@ async def pull(
         except PierError as error:
             if isinstance(error, NoSpace) or not (endpoint.mirror or isinstance(error, Unavailable)):
                 raise
-            # Of the registry itself the first failure tells most: plain HTTP on a TLS port only says «bad request».
-            failure = failure if failure is not None and endpoint.scheme == "http" else error
+            # Of the registry itself the first failure tells most, unless it answers in clear that it is busy: plain
+            # HTTP on a TLS port only says «bad request».
+            again = failure is not None and endpoint.scheme == "http" and not isinstance(error, Busy)
+            failure = failure if again else error
     raise failure or Unavailable(f"no address to pull {name.familiar} from")
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A name resolved to one image: the document that the name stands for, the image's own manifest, configuration."""
-
-    top: Document
-    document: Document
-    manifest: Manifest
-    config: bytes
 
 
 class _Pull:
@@ -83,7 +76,7 @@ class _Pull:
     async def run(self) -> Image:
         top = await self._repository.manifest(self._name.digest or self._name.tag or "")
         self._report(Progress(f"Pulling from {self._name.path}", id=self._name.tag or self._name.digest or ""))
-        found = await self._resolve(top)
+        found = await Resolver(self._repository, self._name, self._platform).find(top)
         held: list[str] = []
         try:
             await self._layers(found, held)
@@ -96,36 +89,7 @@ class _Pull:
         self._report(Progress(f"Status: {what} for {self._name.familiar}"))
         return image
 
-    async def _resolve(self, top: Document) -> _Found:
-        document = top
-        manifest = manifests.parse(top.raw, top.media_type)
-        if isinstance(manifest, Index):
-            entry = manifests.choose(manifest, self._platform)
-            document = await self._repository.manifest(entry.digest)
-            manifest = manifests.parse(document.raw, document.media_type)
-        if isinstance(manifest, Index):
-            raise InvalidParameter("invalid manifest: an index inside an index")
-        descriptor = manifest.config
-        raw = await self._repository.document(descriptor.digest, descriptor.size, image_config.MAX_BYTES)
-        self._check(manifest, raw)
-        return _Found(top, document, manifest, raw)
-
-    def _check(self, manifest: Manifest, raw: bytes) -> None:
-        config = image_config.parse(raw)
-        if len(config.diff_ids) != len(manifest.layers):
-            raise InvalidParameter("invalid rootfs in image configuration")
-        if not config.diff_ids:
-            raise InvalidParameter("invalid rootfs in image configuration: no layers")
-        there = platforms.normalise(config.os or "linux", config.architecture, config.variant)
-        if config.os not in ("", "linux"):
-            raise InvalidParameter(f'image operating system "{config.os[:40]}" cannot be used on this platform')
-        if config.architecture and self._platform.rank(there) is None:
-            raise NotFound(
-                f"image with reference {self._name.familiar} was found but its platform ({there}) "
-                f"does not match the specified platform ({self._platform})"
-            )
-
-    async def _layers(self, found: _Found, held: list[str]) -> None:
+    async def _layers(self, found: Found, held: list[str]) -> None:
         """Bring every layer here, each once; what is held so far stands in `held` whatever happens."""
         diff_ids = image_config.parse(found.config).diff_ids
         pairs: dict[str, Descriptor] = dict(zip(diff_ids, found.manifest.layers, strict=True))
@@ -143,10 +107,12 @@ class _Pull:
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from group
 
-    def _record(self, found: _Found) -> tuple[Image, bool]:
+    def _record(self, found: Found) -> tuple[Image, bool]:
         names = [Reference(self._name.domain, self._name.path, None, found.top.digest)]
         if self._name.tag and not self._name.digest:
             names.append(Reference(self._name.domain, self._name.path, self._name.tag))
         before = self._images.resolve(names[-1])
-        image, is_new = self._images.add(found.config, names=names, manifest=found.document, target=found.top)
+        image, is_new = self._images.add(
+            found.config, names=names, manifest=found.document, target=found.top, between=found.between
+        )
         return image, is_new or before != self._images.resolve(names[-1])

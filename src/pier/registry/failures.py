@@ -16,7 +16,13 @@ _FOR_LATER = frozenset({408, 425})
 _DENIED = "requested access to the resource is denied"
 
 
-class TooManyRequests(Unavailable):
+class Busy(Unavailable):
+    """The registry cannot answer now; `after`: the seconds that it asks to wait, 0 where it names none."""
+
+    after: float = 0.0
+
+
+class TooManyRequests(Busy):
     """The registry asks for patience."""
 
 
@@ -38,7 +44,7 @@ async def failure_of(response: aiohttp.ClientResponse, reference: Reference) -> 
     code, message = await _read(response)
     text = f"{code.lower().replace('_', ' ')}: {message}" if code else f"unexpected status {response.status}"
     if response.status == 429:
-        return too_many_requests(message)
+        return _after(too_many_requests(message), response)
     if code == "DENIED" or (response.status in (401, 403) and reference.domain == "docker.io"):
         denied = message if code == "DENIED" and message else _DENIED
         return NotFound(
@@ -52,7 +58,7 @@ async def failure_of(response: aiohttp.ClientResponse, reference: Reference) -> 
     if response.status == 404:
         return NotFound(f"manifest for {reference.familiar} not found: {text}")
     if response.status >= 500:
-        return Unavailable(f"received unexpected HTTP status: {response.status} {response.reason}")
+        return _after(Busy(f"received unexpected HTTP status: {response.status} {response.reason}"), response)
     return _refusal(response.status, text)
 
 
@@ -76,6 +82,14 @@ async def push_failure_of(response: aiohttp.ClientResponse) -> PierError:
 def too_many_requests(message: str = "") -> TooManyRequests:
     """The error for a 429, in Docker's words."""
     return TooManyRequests(f"toomanyrequests: {message or 'too many requests'}")
+
+
+def _after(error: Busy, response: aiohttp.ClientResponse) -> Busy:
+    """The error with the `Retry-After` of the answer (RFC 9110, 10.2.3) where that is a number of seconds."""
+    text = response.headers.get("Retry-After", "")
+    if text.isascii() and text.isdigit():
+        error.after = float(text[:6])
+    return error
 
 
 def _refusal(status: int, text: str) -> PierError:
@@ -103,6 +117,8 @@ def unreachable(url: str, error: BaseException, method: str = "GET") -> PierErro
     """The error for a registry that cannot be reached or breaks off, in the form of Go's."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         reason = "tls: failed to verify certificate: x509: " + str(getattr(error, "certificate_error", error))
+    elif isinstance(error, aiohttp.ClientConnectorSSLError):
+        reason = _tls_words(error)
     elif isinstance(error, aiohttp.ClientConnectorDNSError):
         reason = f"dial tcp: lookup {error.host}: no such host"
     elif isinstance(error, aiohttp.ClientConnectorError):
@@ -115,3 +131,10 @@ def unreachable(url: str, error: BaseException, method: str = "GET") -> PierErro
     else:
         reason = str(error) or type(error).__name__
     return Unavailable(f'{method.capitalize()} "{url[:500]}": {reason}')
+
+
+def _tls_words(error: aiohttp.ClientConnectorSSLError) -> str:
+    reason = getattr(error.os_error, "reason", None) or str(error.os_error)
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
+        return "http: server gave HTTP response to HTTPS client"
+    return f"tls: {str(reason).lower().replace('_', ' ')}"

@@ -5,11 +5,12 @@ looks for them: `<directory>/<host[:port]>/*.crt` are authorities, `*.cert` with
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,34 @@ class Endpoint:
         return f"{self.scheme}://{self.host}"
 
 
+class Turn:
+    """One blob's downloads within this daemon: one runs at a time, and all who want the blob hear how far it is."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.hearers: list[Callable[[str, int, int], None]] = []
+
+    @contextlib.contextmanager
+    def hearing(self, hearer: Callable[[str, int, int], None]) -> Iterator[None]:
+        """Let `hearer` hear what is told until the end of the block."""
+        self.hearers.append(hearer)
+        try:
+            yield
+        finally:
+            self.hearers.remove(hearer)
+
+    def tell(self, status: str, current: int = -1, total: int = 0) -> None:
+        """Tell all a status; with `current` of `total` bytes where that is known."""
+        for hearer in tuple(self.hearers):
+            hearer(status, current, total)
+
+
 class Registries:
     """The operator's settings about registries, and the turns of downloads within this daemon."""
 
     def __init__(
         self,
-        mirrors: Sequence[str] = (),
+        mirrors: Sequence[str] = (),  # of Docker Hub, or of another registry as `<host>=<address>`; in order
         insecure: Sequence[str] = (),
         certificate_directories: Sequence[Path] = _CERTIFICATES,
         *,
@@ -52,7 +75,10 @@ class Registries:
         attempts: int = 5,
         loopback_is_insecure: bool = True,
     ) -> None:
-        self._mirrors = tuple(_check_mirror(mirror) for mirror in mirrors)
+        self._mirrors: dict[str, list[tuple[str, str]]] = {}
+        for mirror in mirrors:
+            domain, address = split_mirror(mirror)
+            self._mirrors.setdefault(domain, []).append(_check_mirror(address))
         self._insecure_hosts = {entry.lower() for entry in insecure if _network(entry) is None}
         loopback = _LOOPBACK if loopback_is_insecure else ()
         self._localhost = "localhost" if loopback_is_insecure else ""
@@ -62,23 +88,22 @@ class Registries:
         self.attempts = attempts
         self.downloads = asyncio.Semaphore(downloads)
         self._contexts: dict[tuple[str, bool], ssl.SSLContext] = {}
-        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._turns: weakref.WeakValueDictionary[str, Turn] = weakref.WeakValueDictionary()
 
-    def turn(self, digest: str) -> asyncio.Lock:
-        """The lock that lets one download of a blob run at a time."""
-        lock = self._turns.get(digest)
-        if lock is None:
-            lock = self._turns[digest] = asyncio.Lock()
-        return lock
+    def turn(self, digest: str) -> Turn:
+        """What all downloads of a blob share."""
+        turn = self._turns.get(digest)
+        if turn is None:
+            turn = self._turns[digest] = Turn()
+        return turn
 
     async def endpoints(self, domain: str) -> list[Endpoint]:
         """The addresses to try for a registry, in order."""
         found: list[Endpoint] = []
-        if domain == DEFAULT_DOMAIN:
-            for scheme, host in self._mirrors:
-                insecure = await self.is_insecure(host)
-                tls = self.tls(host, verify=not insecure) if scheme == "https" else None
-                found.append(Endpoint(scheme, host, tls, mirror=True, insecure=insecure))
+        for scheme, host in self._mirrors.get(domain.lower(), ()):
+            insecure = await self.is_insecure(host)
+            tls = self.tls(host, verify=not insecure) if scheme == "https" else None
+            found.append(Endpoint(scheme, host, tls, mirror=True, insecure=insecure))
         host = _HUB if domain == DEFAULT_DOMAIN else domain
         insecure = await self.is_insecure(host)
         found.append(Endpoint("https", host, self.tls(host, verify=not insecure), insecure=insecure))
@@ -148,6 +173,12 @@ def _network(entry: str) -> Network | None:
         return ipaddress.ip_network(entry, strict=False) if "/" in entry else None
     except ValueError:
         raise InvalidParameter(f"insecure registry {entry} is not valid: not a network") from None
+
+
+def split_mirror(mirror: str) -> tuple[str, str]:
+    """The registry that a mirror stands for, Docker Hub where none is named, and the mirror's address."""
+    domain, equals, address = mirror.partition("=")
+    return (domain.lower(), address) if equals and "/" not in domain else (DEFAULT_DOMAIN, mirror)
 
 
 def _check_mirror(mirror: str) -> tuple[str, str]:

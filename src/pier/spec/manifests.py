@@ -28,7 +28,15 @@ INDEXES: Final = (DOCKER_LIST, OCI_INDEX)
 ACCEPT: Final = ", ".join((*MANIFESTS, *INDEXES))
 MAX_BYTES: Final = 4 << 20
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
-_LAYERS: Final = frozenset(
+FOREIGN_LAYERS: Final = frozenset(
+    {
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+    }
+)
+_LAYERS: Final = FOREIGN_LAYERS | frozenset(
     {
         DOCKER_LAYER,
         "application/vnd.docker.image.rootfs.diff.tar",
@@ -36,10 +44,6 @@ _LAYERS: Final = frozenset(
         OCI_LAYER,
         OCI_LAYER + "+gzip",
         OCI_LAYER + "+zstd",
-        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
     }
 )
 
@@ -173,22 +177,33 @@ def _check(document: Manifest | Index) -> None:
             raise InvalidParameter(f"unsupported layer type {layer.media_type[:80]!r}")
 
 
-def choose(index: Index, platform: Platform) -> Descriptor:
-    """The entry that serves `platform` best. NotFound in Docker's words when none does."""
-    best: tuple[int, Descriptor] | None = None
-    for entry in index.manifests:
-        rank = _rank(entry, platform)
-        if rank is not None and (best is None or rank < best[0]):
-            best = (rank, entry)
-    if best is None:
-        raise NotFound(f"no matching manifest for {_docker_name(platform)} in the manifest list entries")
-    return best[1]
+def best(index: Index, platform: Platform) -> Descriptor | None:
+    """The image's entry that serves `platform` best, None when none does. Attestations serve no platform."""
+    ranked = [(rank, entry) for entry in index.manifests if (rank := _rank(entry, platform)) is not None]
+    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+def nested(index: Index, platform: Platform) -> list[Descriptor]:
+    """The indexes inside an index that may have an image for `platform`."""
+    return [
+        entry
+        for entry in index.manifests
+        if entry.media_type in INDEXES and (entry.platform is None or _serves(entry.platform, platform) is not None)
+    ]
+
+
+def no_match(platform: Platform) -> NotFound:
+    """The error, in Docker's words, where an index has nothing for a platform."""
+    return NotFound(f"no matching manifest for {_docker_name(platform)} in the manifest list entries")
 
 
 def _rank(entry: Descriptor, platform: Platform) -> int | None:
     if entry.media_type not in MANIFESTS or entry.platform is None:
         return None
-    there = entry.platform
+    return _serves(entry.platform, platform)
+
+
+def _serves(there: PlatformField, platform: Platform) -> int | None:
     return platform.rank(platforms.normalise(there.os, there.architecture, there.variant))
 
 
