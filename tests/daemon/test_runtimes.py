@@ -74,10 +74,12 @@ def test_a_flag_and_a_directive_are_a_conflict(tmp_path: Path) -> None:
 
 def test_a_reload_takes_the_runtimes_and_the_default(tmp_path: Path) -> None:
     current = _load(tmp_path, {"one": {"path": "/a"}}, "one")
-    (tmp_path / "daemon.json").write_text(json.dumps({"runtimes": {"two": {"path": "/b"}}, "default-runtime": "two"}))
+    entries = {"Two": {"path": "/b"}, "three": {"path": "/c", "runtimeArgs": ["-x"]}}
+    (tmp_path / "daemon.json").write_text(json.dumps({"runtimes": entries, "default-runtime": "Two"}))
     fresh, changes = configuration.reloaded(current, ["--config-file", str(tmp_path / "daemon.json")])
-    assert (fresh.runtimes, fresh.default_runtime) == ({"two": ForeignRuntime("/b")}, "two")
-    assert set(changes) == {"runtimes", "default_runtime"}
+    assert fresh.runtimes == {"Two": ForeignRuntime("/b"), "three": ForeignRuntime("/c", ("-x",))}
+    assert fresh.default_runtime == "Two"
+    assert changes == {"runtimes": "Two:/b three:/c", "default_runtime": "Two"}
 
 
 def test_the_table_has_the_built_in_runtime_and_runc() -> None:

@@ -84,6 +84,7 @@ def test_a_mount_of_another_container_is_taken_over() -> None:
         (b'{"level":"error","msg":"one"}\n{"level":"info","msg":"bye"}\nhalf a li', "one"),
         (b"", "unable to retrieve OCI runtime error (no error in its log): exit status 1"),
         (b"\xff\x00[1]\n7\n[[[", "unable to retrieve OCI runtime error (no error in its log): exit status 1"),
+        (b'{"level":"error","msg":"half \\ud800"}', "half ?"),
         (b'{"level":"error","msg":3}', "unable to retrieve OCI runtime error (no error in its log): exit status 1"),
     ],
 )

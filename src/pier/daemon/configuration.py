@@ -177,7 +177,8 @@ def reloaded(current: Settings, words: Sequence[str]) -> tuple[Settings, dict[st
     fresh = load(words)
     fields = [_FIELD[flag.name] for flag in flags.FLAGS if flag.reloads]
     changes = {field: getattr(fresh, field) for field in fields if getattr(fresh, field) != getattr(current, field)}
-    return replace(current, **changes), {field: str(value) for field, value in changes.items()}
+    told = {field: runtimes.shown(value) if field == "runtimes" else str(value) for field, value in changes.items()}
+    return replace(current, **changes), told
 
 
 _FIELD = {

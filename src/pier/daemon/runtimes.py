@@ -9,8 +9,6 @@ from pier.runtime.foreign import BUILT_IN, STOCK_RUNTIMES, ForeignRuntime
 from pier.spec.errors import InvalidParameter, NotSupported
 
 _SHIM = "Pier has no containerd, and calls a runtime by runc's command line"
-
-
 # Ends what a directive says: no argument of a command line can hold it.
 _END = "\0"
 
@@ -24,7 +22,8 @@ def parse(texts: Sequence[str]) -> dict[str, ForeignRuntime]:
     for text in (part for whole in texts for part in ([whole] if _END in whole else whole.split(","))):
         given, *arguments = text.removesuffix(_END).split(_END)
         name, equals, path = given.partition("=")
-        name, path = name.strip().lower(), path.strip()
+        if _END not in text:  # a directive's name and path are taken as they are
+            name, path = name.strip().lower(), path.strip()
         if not equals or not name or not path:
             raise InvalidParameter(f"invalid runtime argument: {given}")
         if name in found:
@@ -71,6 +70,11 @@ def _checked(name: str, path: str, arguments: tuple[str, ...]) -> ForeignRuntime
 def table(configured: Mapping[str, ForeignRuntime]) -> dict[str, ForeignRuntime | None]:
     """All runtimes by name; None is the built-in one."""
     return {**STOCK_RUNTIMES, **configured}
+
+
+def shown(runtimes: Mapping[str, ForeignRuntime]) -> str:
+    """Runtimes as dockerd's `reload` event and log write them: `NAME:PATH`, with spaces between."""
+    return " ".join(f"{name}:{runtime.path}" for name, runtime in runtimes.items())
 
 
 def check_default(name: str, configured: Mapping[str, ForeignRuntime]) -> str:

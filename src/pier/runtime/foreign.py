@@ -153,7 +153,8 @@ def complaint(log: bytes, otherwise: str) -> str:
     for line in reversed(log.splitlines()):
         entry = _entry(line)
         if entry.get("level") in ("error", "fatal") and isinstance(message := entry.get("msg"), str) and message:
-            return message[:4096]
+            # JSON can escape half a surrogate pair, which no answer and no record can hold
+            return message[:4096].encode("utf-8", "replace").decode()
     return f"unable to retrieve OCI runtime error (no error in its log): {otherwise}"
 
 

@@ -87,7 +87,7 @@ class Call:
             shutil.rmtree(self._places.bundle, ignore_errors=True)
 
     def _mount_root(self, config: Message) -> None:
-        os.mkdir(self._places.rootfs)
+        os.mkdir(self._places.rootfs, 0o700)
         facts = self._facts
         root: fs.OverlayRoot | fs.PlainRoot
         if "lowers" in facts:
