@@ -16,14 +16,24 @@ log: {{level: info, formatter: json, accesslog: {{disabled: true}}}}
 storage: {{filesystem: {{rootdirectory: {storage}}}, delete: {{enabled: true}}}}
 http: {{addr: "127.0.0.1:0"}}
 """
+PASSWORDS = "auth: {{htpasswd: {{realm: test, path: {path}}}}}\n"
+ACCOUNT = "alice", "secret"
+LINE = "alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"  # bcrypt, as htpasswd -B writes it
 
 
 class Registry:
-    """A running registry; `address` is host:port. With `storage` it serves what is kept there; `prefix` starts it."""
+    """A running registry; `address` is host:port. With `storage` it serves what is kept there; `prefix` starts it.
 
-    def __init__(self, *, storage: Path | None = None, prefix: Sequence[str] = ()) -> None:
+    `protected`: for ACCOUNT alone.
+    """
+
+    def __init__(self, *, storage: Path | None = None, prefix: Sequence[str] = (), protected: bool = False) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="pier-registry-"))
-        (self.root / "config.yml").write_text(CONFIGURATION.format(storage=storage or self.root / "data"))
+        configuration = CONFIGURATION.format(storage=storage or self.root / "data")
+        if protected:
+            (self.root / "passwords").write_text(LINE)
+            configuration += PASSWORDS.format(path=self.root / "passwords")
+        (self.root / "config.yml").write_text(configuration)
         self.log_path = self.root / "log"
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(

@@ -1,5 +1,7 @@
 """Whether a registry takes a user's credentials (`docker login`): ask its base address, answer a challenge once."""
 
+from http import HTTPStatus
+
 import aiohttp
 
 from pier.registry import challenges
@@ -12,6 +14,7 @@ from pier.spec.errors import PierError, Unauthorized, Unavailable
 from pier.spec.references import DEFAULT_DOMAIN
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=15)
+_KNOWN = frozenset(HTTPStatus)
 _HUB = frozenset({"", "docker.io", "index.docker.io", "registry-1.docker.io"})
 
 
@@ -35,7 +38,7 @@ async def check(registries: Registries, credentials: Credentials) -> str:
         try:
             return await _ask(endpoint, registries, credentials)
         except Unavailable as error:
-            failure = failure or error
+            failure = error  # Docker tells the last one
     raise failure or Unavailable(f"no address of {domain} to log in at")
 
 
@@ -44,15 +47,31 @@ async def _ask(endpoint: Endpoint, registries: Registries, credentials: Credenti
     async with aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()) as session:
         authorization = Authorization(endpoint, "", registries, credentials, session, offline=True)
         status, challenge = await _get(session, endpoint, url, {})
-        if challenge is not None and await authorization.answer(challenge):
+        if challenge is not None:
+            await _answer(authorization, challenge, url)
             status, _ = await _get(session, endpoint, url, {"Authorization": authorization.header})
-    if status in (401, 403):
-        raise Unauthorized(f'Get "{url}": unauthorized: incorrect username or password')
+    if status == 401:
+        raise Unauthorized(f"login attempt to {url} failed with status: 401 Unauthorized")
     if status == 429:
         raise too_many_requests()
     if status != 200:
-        raise Unavailable(f"login attempt to {url} failed with status: {status}")
+        raise Unavailable(f"login attempt to {url} failed with status: {status} {_phrase(status)}".rstrip())
     return authorization.identity_token
+
+
+async def _answer(authorization: Authorization, challenge: challenges.Challenge, url: str) -> None:
+    """Get what a challenge asks for. Unauthorized in Docker's words when there is nothing, or it is not taken."""
+    try:
+        if await authorization.answer(challenge):
+            return
+    except Unauthorized as error:
+        raise Unauthorized(f'Get "{url}": {error.message}') from error
+    raise Unauthorized(f'Get "{url}": no basic auth credentials')
+
+
+def _phrase(status: int) -> str:
+    """What HTTP calls a status; empty for one that it does not know."""
+    return HTTPStatus(status).phrase if status in _KNOWN else ""
 
 
 async def _get(

@@ -32,8 +32,13 @@ https://docs.docker.com/go/credential-store/
 
 def server_of(text: str) -> str:
     """The name under which a registry's login is kept."""
-    bare = text.partition("://")[2] if "://" in text else text
-    return HUB if bare.rstrip("/") in _HUB_NAMES or bare in _HUB_NAMES else bare.partition("/")[0]
+    bare = text.removeprefix("https://").removeprefix("http://")
+    return HUB if bare.rstrip("/") in _HUB_NAMES or bare in _HUB_NAMES else _bare(text)
+
+
+def _bare(text: str) -> str:
+    """The host and port that a registry's address names."""
+    return text.removeprefix("https://").removeprefix("http://").partition("/")[0]
 
 
 def login(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
@@ -50,15 +55,13 @@ def login(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
 def _given(cli: Cli, flags: Parsed) -> tuple[str, str]:
     username, password = flags.text("username"), flags.text("password")
     if flags.changed("password"):
-        cli.error("WARNING! Using --password via the CLI is insecure. Use --password-stdin.")
         if flags.on("password-stdin"):
             raise Failure("conflicting options: cannot specify both --password and --password-stdin")
+        cli.error("WARNING! Using --password via the CLI is insecure. Use --password-stdin.")
     if flags.on("password-stdin"):
         if not username:
             raise Failure("the --password-stdin option requires --username to be set")
         password = sys.stdin.read().rstrip("\r\n")
-        if not password:
-            raise Failure("password is empty")
     return username, password
 
 
@@ -113,10 +116,10 @@ def _login(cli: Cli, server: str, given: Login) -> None:
 
 def logout(cli: Cli, _flags: Parsed, arguments: list[str]) -> None:
     """Forget a login."""
-    given = arguments[0] if arguments else ""
-    server = server_of(given)
-    cli.out(f"Removing login credentials for {server}")
-    servers = [server] if server == HUB else [given, server, f"http://{server}", f"https://{server}"]
+    server = arguments[0] if arguments else ""
+    host = _bare(server) if server else HUB
+    cli.out(f"Removing login credentials for {host}")
+    servers = [server, host, f"http://{host}", f"https://{host}"] if server else [HUB]
     failures = Logins(cli.directory).erase(list(dict.fromkeys(servers)))
     if failures:
         cli.error("WARNING: could not erase credentials:\n" + "\n".join(failures))
