@@ -36,7 +36,8 @@ def test_a_push_reads_as_dockers_and_is_for_nothing_the_second_time(engine: Engi
     name = f"{registry.address}/push/{type(engine).__name__.lower()}"
     engine.docker("tag", "busybox", f"{name}:1").ok()
     told = engine.docker("push", f"{name}:1").ok()
-    assert shape(told, name) == [
+    # Both engines push to one registry: who has pushed the layer elsewhere before mounts it.
+    assert [re.sub("Mounted from .*", "Pushed", line) for line in shape(told, name)] == [
         "The push refers to repository [<name>]",
         "<id>: Preparing",
         "<id>: Pushed",
@@ -51,6 +52,7 @@ def test_a_push_reads_as_dockers_and_is_for_nothing_the_second_time(engine: Engi
     assert "Mounted from push/" in engine.docker("push", f"{name}-other:1").ok()
     engine.docker("tag", "busybox", f"{name}:2").ok()
     assert len(re.findall("digest: sha256:", engine.docker("push", "-a", name).ok())) == 2
+    engine.docker("rmi", f"{name}:1", f"{name}:2", f"{name}-other:1").ok()
 
 
 @pytest.mark.peer
@@ -71,6 +73,7 @@ def test_a_push_of_another_platform_is_refused(pierd: Pierd, registry: Registry)
     answer = pierd.docker("push", "--platform", "linux/s390x", name)
     assert answer.code == 1
     assert "does not provide the specified platform (linux/s390x)" in answer.stderr
+    pierd.docker("rmi", name).ok()
 
 
 def test_a_layer_that_is_kept_as_bzip2_is_pushed_as_gzip_once(

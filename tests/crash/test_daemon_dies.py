@@ -113,6 +113,8 @@ def test_a_killed_spawner_is_replaced_and_nobody_minds(pierd: Pierd) -> None:
 def test_a_keeper_killed_while_no_daemon_looks_is_found_at_the_start(pierd: Pierd) -> None:
     run(pierd, "victim", "sleep", "100000")
     pid = state(pierd, "victim")["Pid"]
+    # A start does not wait for the disk, for the keeper tells of it; what is created is on the disk, and all before it.
+    pierd.docker("create", "--name", "after", "busybox").ok()
     pierd.kill()
     keeper = keeper_of(pid)
     os.kill(keeper, signal.SIGKILL)

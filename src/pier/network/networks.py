@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 from pier.kernel import links, netns
 from pier.kernel.nftables import Element
@@ -268,6 +269,8 @@ class Networks:
         return tuple(one for lease in leases for one in elements(lease.mappings, lease.endpoint.address))
 
     def _adopt(self, container_id: str, lease: StoredLease) -> None:
+        if lease.endpoint.address:
+            IPv4Address(lease.endpoint.address)  # what is no address would spoil the rules of all
         with self._lock:
             self._leases[container_id] = Lease(
                 container_id=container_id,

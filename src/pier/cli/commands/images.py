@@ -121,6 +121,7 @@ def row(image: dict[str, Any], repository: str, tag: str, digest: str, *, trunc:
             "UniqueSize": lambda: "N/A" if shared == -1 else units.human_size(size - shared),
             "Locked": lambda: "yes" if is_locked(image) else "",
         },
+        ours=("Locked",),
     )
 
 

@@ -96,23 +96,30 @@ class NilMap(dict[str, object]):
 
 
 class Row:
-    """An object of Docker's formatter: fields are computed when a template asks; `type_` is its name in errors."""
+    """An object of Docker's formatter: fields are computed when a template asks; `type_` is its name in errors.
 
-    __slots__ = ("fields", "methods", "type_")
+    `ours` names fields that Docker does not have: JSON shows them only where they have a value.
+    """
+
+    __slots__ = ("fields", "methods", "ours", "type_")
 
     def __init__(
         self,
         type_: str,
         fields: dict[str, Callable[[], object]],
         methods: dict[str, Callable[[str], object]] | None = None,
+        *,
+        ours: tuple[str, ...] = (),
     ) -> None:
         self.type_ = type_
         self.fields = fields
         self.methods = methods or {}
+        self.ours = ours
 
     def json(self) -> dict[str, object]:
         """All fields, by name, as `{{json .}}` shows them."""
-        return {name: self.fields[name]() for name in sorted(self.fields)}
+        values = {name: self.fields[name]() for name in sorted(self.fields)}
+        return {name: value for name, value in values.items() if value or name not in self.ours}
 
 
 def typed(value: object, key: str = "", parent: str = "") -> object:
