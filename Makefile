@@ -9,7 +9,7 @@ CYCLES ?= 1000
 export TESTS PAIRS ONLY CYCLES
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test run test test-slow test-vm test-thirdparty lint format bench bench-images soak crash check install uninstall lock clean
+.PHONY: help setup setup-test run test test-slow test-vm test-runc test-thirdparty lint format bench bench-images soak crash check install uninstall lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -34,6 +34,9 @@ test-slow: setup-test ## run the tests that take long: every point of death, man
 test-vm: setup-test ## run the runtime suites in a virtual machine with systemd and cgroup v2
 	@$(SUDO) scripts/packages.sh vm
 	@$(SUDO) $(PYTHON) -m tests.vm.machine $(TESTS)
+
+test-runc: setup-test ## run the end-to-end tests on a daemon whose default runtime is runc
+	@$(SUDO) env PIER_TEST_RUNTIME=runc scripts/test.sh $(or $(TESTS),tests/e2e)
 
 test-thirdparty: setup-test ## run aiodocker's own tests on dockerd and on pierd and compare
 	@$(SUDO) $(PYTHON) -m tests.thirdparty

@@ -35,7 +35,9 @@ class Pierd(Engine):
         given = {flag.partition("=")[0] for flag in self.flags}
         bridge = [] if {"--bridge", "--bip", "-b"} & given else ["--bip", self.bip]
         configuration = [] if "--config-file" in given else self.configuration("pierd.json")
-        return [*PROGRAM, *self.places(), *configuration, *bridge, *self.flags]
+        wanted = os.environ.get("PIER_TEST_RUNTIME")
+        runtime = ["--default-runtime", wanted] if wanted and not {"--default-runtime", "--config-file"} & given else []
+        return [*PROGRAM, *self.places(), *configuration, *bridge, *runtime, *self.flags]
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ) | {"PYTHONPATH": str(SOURCE), host.MARK: str(self.root)}
