@@ -7,6 +7,7 @@ from pier.engine.parts import Parts
 from pier.engine.progress import Report, reports
 from pier.spec import references
 from pier.spec.errors import InvalidParameter, NotFound
+from pier.spec.platforms import Platform
 
 
 class ImageArchives:
@@ -16,8 +17,11 @@ class ImageArchives:
         self._parts = parts
         self._images = parts.images
 
-    async def save(self, names: Sequence[str], without: frozenset[str] = frozenset()) -> AsyncIterator[bytes]:
-        """The archive of the named images; a repository without a tag means all its tags, as in Docker.
+    async def save(
+        self, names: Sequence[str], without: frozenset[str] = frozenset(), platform: Platform | None = None
+    ) -> AsyncIterator[bytes]:
+        """The archive of the named images, of their variants for `platform`; a repository without a tag means all its
+        tags, as in Docker.
 
         The layers `without` (diff ids) are left out of it.
         """
@@ -26,7 +30,7 @@ class ImageArchives:
         if not names:
             raise InvalidParameter("no image is named")
         wanted = [one for name in names for one in self._tags_of(name)]
-        async for piece in save(wanted, images=self._images, without=without):
+        async for piece in save(wanted, images=self._images, without=without, platform=platform):
             yield piece
         for name in wanted:
             with suppress(NotFound):  # it went meanwhile: the archive is whole all the same
@@ -46,13 +50,16 @@ class ImageArchives:
         tags = [tag for image in self._images.list() for tag in image.tags]
         return [tag for tag in tags if references.parse(tag).name == reference.name] or [name]
 
-    def load(self, source: AsyncIterator[bytes]) -> AsyncIterator[object]:
-        """Docker's lines about what was loaded."""
+    def load(self, source: AsyncIterator[bytes], platform: Platform | None = None) -> AsyncIterator[object]:
+        """Docker's lines about what was loaded: everything, or what is for `platform`."""
 
         async def work(report: Report[object]) -> None:
             from pier.images.loading import load
 
-            loaded = await load(source, images=self._images, report=lambda line: report({"stream": line}))
+            def tell(line: str) -> None:
+                report({"stream": line})
+
+            loaded = await load(source, images=self._images, report=tell, platform=platform)
             for image in loaded:
                 with suppress(NotFound):
                     self._publish("load", image.id, image.tags[0] if image.tags else image.id)

@@ -80,9 +80,9 @@ def render(
     return image_config.render(config)
 
 
-async def unpack_stream(source: AsyncIterator[bytes], images: Images, held: list[str]) -> Layer:
+async def unpack_stream(source: AsyncIterator[bytes] | int, images: Images, held: list[str]) -> Layer:
     """Unpack a tar, plain or compressed, into a layer, which is held and noted in `held`; its blob is kept as gzip or
-    zstd.
+    zstd. `source` may be the descriptor of a whole file, which the worker reads by itself.
     """
     blob_path = images.layout.tmp / f"blob-new-{os.urandom(12).hex()}"
     with contextlib.ExitStack() as stack:
@@ -92,17 +92,19 @@ async def unpack_stream(source: AsyncIterator[bytes], images: Images, held: list
         feed = Feed()
         stack.callback(feed.end)
         job = Job(layer=True, keep=True)
-        worker = Worker.start(job, stream=feed.reader, directory=workspace.directory, blob=blob)
+        stream = source if isinstance(source, int) else feed.reader
+        worker = Worker.start(job, stream=stream, directory=workspace.directory, blob=blob)
         feed.started()
         outcome = await _run(worker, feed, source)
         adoption = _Adoption(images, workspace, outcome, held)
         return await completed(adoption.run, blob_path, blob)
 
 
-async def _run(worker: Worker, feed: Feed, source: AsyncIterator[bytes]) -> Outcome:
+async def _run(worker: Worker, feed: Feed, source: AsyncIterator[bytes] | int) -> Outcome:
     waiting = asyncio.create_task(worker.outcome())
     try:
-        await feed.send(source)
+        if not isinstance(source, int):
+            await feed.send(source)
         feed.end()
         return await waiting
     except BaseException:

@@ -2,189 +2,131 @@
 
 The archive is first unpacked into a directory of its own, where every path that its documents name is looked up by
 `openat2(RESOLVE_IN_ROOT)`: a `manifest.json` that names `/etc/shadow` finds nothing. Each layer then goes the way of
-an import.
+an import, two at a time.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 
-import msgspec
-
 from pier.images import archive
-from pier.images.image import Image
+from pier.images.archive_contents import Contents, Entry
+from pier.images.image import Image, platform_of
 from pier.images.images import Images
 from pier.images.importing import unpack_stream
-from pier.images.saving import LEFT_OUT
+from pier.images.layers import Layer
 from pier.images.threads import completed
-from pier.spec import digests, image_config, manifests, references
-from pier.spec.errors import InvalidParameter
+from pier.spec import image_config, manifests, platforms, references
+from pier.spec.errors import InvalidParameter, NotFound
+from pier.spec.manifests import Document
+from pier.spec.platforms import Platform
 from pier.spec.references import Reference
-from pier.store.places import open_in_root
 
-_CHUNK = 1 << 20
-_MAX_IMAGES = 1000
-_REF_NAME = "org.opencontainers.image.ref.name"
-_CONTAINERD_NAME = "io.containerd.image.name"
+_AT_A_TIME = 2
 
 
-class _Entry(msgspec.Struct, rename="pascal"):
-    """One image of `manifest.json`."""
+async def load(
+    source: AsyncIterator[bytes],
+    *,
+    images: Images,
+    report: Callable[[str], None],
+    platform: Platform | None = None,
+) -> list[Image]:
+    """Load every image of the archive, or those for `platform`; `report` gets Docker's lines (`Loaded image: …`).
 
-    config: str
-    layers: list[str]
-    repo_tags: list[str] | None = None
-
-
-class _IndexEntry(msgspec.Struct):
-    digest: str
-    mediaType: str = ""  # noqa: N815 (the key of the specification)
-    annotations: dict[str, str] | None = None
-
-
-class _Index(msgspec.Struct):
-    manifests: list[_IndexEntry]
-
-
-class _LeftOut(msgspec.Struct):
-    """What `pier image save --since` left out."""
-
-    without: list[str] = []
-
-
-async def load(source: AsyncIterator[bytes], *, images: Images, report: Callable[[str], None]) -> list[Image]:
-    """Load every image of the archive; `report` gets Docker's lines (`Loaded image: …`).
-
-    InvalidParameter for a broken archive.
+    InvalidParameter for a broken archive, NotFound when nothing in it is for the platform.
     """
     with images.layers.workspace() as workspace:
         await archive.extract(source, workspace.directory)
-        loader = _Loader(images, workspace.directory)
+        loader = _Loader(images, Contents(workspace.directory, platform or platforms.host()), platform)
         loaded: list[Image] = []
-        for entry in await completed(loader.entries):
+        for entry in await completed(loader.contents.entries):
             image = await loader.load(entry)
+            if image is None:
+                continue
             loaded.append(image)
             for name in entry.repo_tags or []:
                 report(f"Loaded image: {references.parse(name).with_default_tag().familiar}\n")
             if not entry.repo_tags:
                 report(f"Loaded image ID: {image.id}\n")
+        if platform is not None and not loaded:
+            raise NotFound(f"the archive holds no image for platform {platform}")
         return loaded
 
 
 class _Loader:
-    def __init__(self, images: Images, root: int) -> None:
+    def __init__(self, images: Images, contents: Contents, platform: Platform | None) -> None:
+        self.contents = contents
         self._images = images
-        self._root = root
+        self._platform = platform
+        self._turns = asyncio.Semaphore(_AT_A_TIME)
 
-    def entries(self) -> list[_Entry]:
-        """What the archive holds."""
-        raw = self._read("manifest.json", image_config.MAX_BYTES)
-        if raw is None:
-            return self._oci_entries()
-        try:
-            found = msgspec.json.decode(raw, type=list[_Entry])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidParameter(f"invalid archive: manifest.json: {error}") from None
-        if len(found) > _MAX_IMAGES:
-            raise InvalidParameter("invalid archive: too many images")
-        return found
+    async def load(self, entry: Entry) -> Image | None:
+        """One image: its layers, each checked against the configuration, then its record with its names.
 
-    def _oci_entries(self) -> list[_Entry]:
-        raw = self._read("index.json", image_config.MAX_BYTES)
-        if raw is None:
-            raise InvalidParameter("invalid archive: does not contain a manifest.json")
-        try:
-            index = msgspec.json.decode(raw, type=_Index)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidParameter(f"invalid archive: index.json: {error}") from None
-        return [self._oci_entry(entry) for entry in index.manifests[:_MAX_IMAGES]]
-
-    def _oci_entry(self, entry: _IndexEntry) -> _Entry:
-        raw = self._document(entry.digest)
-        manifest = manifests.parse(raw, entry.mediaType)
-        if isinstance(manifest, manifests.Index):
-            raise InvalidParameter("invalid archive: index inside an index")
-        annotations = entry.annotations or {}
-        name = annotations.get(_CONTAINERD_NAME, "")
-        tags = [name] if name else [tag for tag in (annotations.get(_REF_NAME, ""),) if ":" in tag]
-        return _Entry(_path(manifest.config.digest), [_path(layer.digest) for layer in manifest.layers], tags)
-
-    def _document(self, digest: str) -> bytes:
-        raw = self._read(_path(digest), manifests.MAX_BYTES)
-        if raw is None or digests.of(raw) != digest:
-            raise InvalidParameter(f"invalid archive: manifest {digest[:80]} is missing or broken")
-        return raw
-
-    def _read(self, path: str, limit: int) -> bytes | None:
-        fd = self._open(path)
-        if fd is None:
-            return None
-        with os.fdopen(fd, "rb") as stream:
-            content = stream.read(limit + 1)
-        if len(content) > limit:
-            raise InvalidParameter(f"invalid archive: {path[:80]} is too large")
-        return content
-
-    def _open(self, path: str) -> int | None:
-        try:
-            seen = open_in_root(self._root, path, os.O_PATH)
-        except (OSError, ValueError):
-            return None
-        try:
-            if not os.path.isfile(f"/proc/self/fd/{seen}"):
-                return None
-            return os.open(f"/proc/self/fd/{seen}", os.O_RDONLY | os.O_CLOEXEC)
-        finally:
-            os.close(seen)
-
-    async def load(self, entry: _Entry) -> Image:
-        """One image: its layers, each checked against the configuration, then its record with its names."""
+        None when it is for another platform than was asked for.
+        """
         names = [_name(text) for text in entry.repo_tags or []]
-        raw = await completed(self._read, entry.config, image_config.MAX_BYTES)
+        raw = await completed(self.contents.read, entry.config, image_config.MAX_BYTES)
         if raw is None:
             raise InvalidParameter(f"invalid archive: no configuration {entry.config[:80]!r}")
-        diff_ids = image_config.parse(raw).diff_ids
+        config = image_config.parse(raw)
+        if self._platform is not None and self._platform.rank(platform_of(config)) != 0:
+            return None
+        diff_ids = config.diff_ids
         if len(diff_ids) != len(entry.layers):
             raise InvalidParameter(
                 f"invalid manifest, layers length mismatch: expected {len(diff_ids)}, got {len(entry.layers)}"
             )
         held: list[str] = []
         try:
-            for diff_id, path in zip(diff_ids, entry.layers, strict=True):
-                await self._layer(diff_id, path, held)
-            image, _ = await completed(self._images.add, raw, names=names)
+            layers = await self._layers(dict(zip(diff_ids, entry.layers, strict=True)), held)
+            manifest = _own_manifest(self.contents.document(entry), [layers[diff_id] for diff_id in diff_ids])
+            image, _ = await completed(self._images.add, raw, names=names, manifest=manifest)
             return image
         finally:
             self._images.layers.release(held)
             await completed(self._images.collect, held)
 
-    def _missing(self, diff_id: str, path: str) -> str:
-        """Why a layer is not there: it may have been left out on purpose."""
-        raw = self._read(LEFT_OUT, image_config.MAX_BYTES) or b"{}"
+    async def _layers(self, wanted: dict[str, str], held: list[str]) -> dict[str, Layer]:
+        """The layers by diff id; the first that fails ends the others."""
+        tasks = {diff_id: asyncio.create_task(self._layer(diff_id, path, held)) for diff_id, path in wanted.items()}
         try:
-            left_out = msgspec.json.decode(raw, type=_LeftOut).without
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return f"invalid archive: {LEFT_OUT}: {error}"
-        if diff_id not in left_out:
-            return f"invalid archive: no layer {path[:80]!r}"
-        why = f"layer {diff_id} is not in it and not here, load the older image first"
-        return f"the archive holds only a difference: {why}"
+            return dict(zip(tasks, await asyncio.gather(*tasks.values()), strict=True))
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
 
-    async def _layer(self, diff_id: str, path: str, held: list[str]) -> None:
-        if self._images.layers.hold(diff_id):
+    async def _layer(self, diff_id: str, path: str, held: list[str]) -> Layer:
+        known = self._images.layers.hold(diff_id)
+        if known is not None:
             held.append(diff_id)
-            return
-        fd = self._open(path)
+            return known
+        async with self._turns:
+            return await self._unpack(diff_id, path, held)
+
+    async def _unpack(self, diff_id: str, path: str, held: list[str]) -> Layer:
+        fd = self.contents.open(path)
         if fd is None:
-            raise InvalidParameter(await completed(self._missing, diff_id, path))
-        layer = await unpack_stream(_stream(fd), self._images, held)
+            raise InvalidParameter(await completed(self.contents.why_missing, diff_id, path))
+        try:
+            layer = await unpack_stream(fd, self._images, held)
+        finally:
+            os.close(fd)
         if layer.diff_id != diff_id:
             raise InvalidParameter(f"invalid diffID for layer: expected {diff_id!r}, got {layer.diff_id!r}")
+        return layer
 
 
-async def _stream(fd: int) -> AsyncIterator[bytes]:
-    with os.fdopen(fd, "rb", buffering=0) as stream:
-        while piece := await completed(stream.read, _CHUNK):
-            yield piece
+def _own_manifest(document: Document | None, layers: list[Layer]) -> Document | None:
+    """The archive's manifest, as long as the layers that are here are the blobs that it names."""
+    if document is None:
+        return None
+    manifest = manifests.parse(document.raw, document.media_type)
+    if isinstance(manifest, manifests.Index):
+        return None
+    return document if [one.digest for one in manifest.layers] == [one.blob for one in layers] else None
 
 
 def _name(text: str) -> Reference:
@@ -192,7 +134,3 @@ def _name(text: str) -> Reference:
     if reference.digest is not None:
         raise InvalidParameter(f"invalid tag {text[:80]!r}")
     return reference.with_default_tag()
-
-
-def _path(digest: str) -> str:
-    return f"blobs/sha256/{digests.hexadecimal(digest)}"

@@ -16,7 +16,8 @@ from pier.images.tar_writer import encode
 from pier.images.threads import completed
 from pier.spec import digests, manifests, references
 from pier.spec.errors import NotFound
-from pier.spec.manifests import Descriptor
+from pier.spec.manifests import Descriptor, Document
+from pier.spec.platforms import Platform
 
 LEFT_OUT = "pier.json"  # names the layers that an archive of a difference has not
 _CHUNK = 1 << 20
@@ -33,12 +34,19 @@ class _Member:
     digest: str = ""
 
 
-async def save(names: Iterable[str], *, images: Images, without: frozenset[str] = frozenset()) -> AsyncIterator[bytes]:
-    """The archive of the named images. NotFound, before anything is given, when one is not there.
+async def save(
+    names: Iterable[str],
+    *,
+    images: Images,
+    without: frozenset[str] = frozenset(),
+    platform: Platform | None = None,
+) -> AsyncIterator[bytes]:
+    """The archive of the named images, of the variant for `platform`. NotFound, before anything is given, when one is
+    not there.
 
     The layers `without` (diff ids) are named but not in it: for a store that has them.
     """
-    chosen = [(name, images.find(name)) for name in names]
+    chosen = [(name, images.find(name, platform)) for name in names]
     diff_ids = [diff_id for _, image in chosen for diff_id in image.diff_ids]
     held = [diff_id for diff_id in diff_ids if images.layers.hold(diff_id)]
     try:
@@ -77,10 +85,9 @@ def _plan(chosen: list[tuple[str, Image]], images: Images, without: frozenset[st
     left_out: list[str] = []
     for name, image in chosen:
         layers = [images.layer_of(diff_id) for diff_id in image.diff_ids]
-        manifest = _manifest(image, layers)
-        digest = digests.of(manifest)
-        for document in (image.raw, manifest):
-            _keep(members, digests.of(document), len(document), document)
+        manifest = _manifest(image, layers, images)
+        for digest, raw in ((image.id, image.raw), (manifest.digest, manifest.raw)):
+            _keep(members, digest, len(raw), raw)
         for layer in layers:
             if layer.diff_id in without:
                 left_out.append(layer.diff_id)
@@ -94,7 +101,7 @@ def _plan(chosen: list[tuple[str, Image]], images: Images, without: frozenset[st
         tag = _tag(name, image)
         if isinstance(tags, list) and tag and tag not in tags:
             tags.append(tag)
-        index.append(_index_entry(digest, len(manifest), tag))
+        index.append(_index_entry(manifest, tag))
     documents: list[tuple[str, object]] = [
         ("index.json", {"schemaVersion": 2, "mediaType": manifests.OCI_INDEX, "manifests": index}),
         ("manifest.json", [{**entry, "RepoTags": entry["RepoTags"] or None} for entry in legacy.values()]),
@@ -124,17 +131,30 @@ def _tag(name: str, image: Image) -> str:
     return reference.familiar if reference.digest is None else ""
 
 
-def _manifest(image: Image, layers: list[Layer]) -> bytes:
+def _manifest(image: Image, layers: list[Layer], images: Images) -> Document:
+    """The manifest that the image came with, bit for bit, as long as its layers are the blobs that are here."""
+    if images.has_document(image.manifest):
+        kept = images.document(image.manifest)
+        parsed = manifests.parse(kept.raw, kept.media_type)
+        if isinstance(parsed, manifests.Manifest) and [one.digest for one in parsed.layers] == [
+            one.blob for one in layers
+        ]:
+            return kept
     config = Descriptor(manifests.OCI_CONFIG, image.id, len(image.raw))
-    return manifests.render(
+    raw = manifests.render(
         config,
         [Descriptor(_MEDIA_TYPES.get(one.codec, manifests.OCI_LAYER), one.blob, one.blob_size) for one in layers],
         docker=False,
     )
+    return Document(raw, manifests.OCI_MANIFEST, digests.of(raw))
 
 
-def _index_entry(digest: str, size: int, tag: str) -> dict[str, object]:
-    entry: dict[str, object] = {"mediaType": manifests.OCI_MANIFEST, "digest": digest, "size": size}
+def _index_entry(manifest: Document, tag: str) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "mediaType": manifest.media_type,
+        "digest": manifest.digest,
+        "size": len(manifest.raw),
+    }
     if tag:
         reference = references.parse(tag)
         entry["annotations"] = {

@@ -200,7 +200,8 @@ async def distribution(request: Request, engine: "Engine") -> Response:
 async def save(request: Request, engine: "Engine") -> Answer:
     """Images as one archive."""
     names = [request.variables["name"]] if "name" in request.variables else request.query.all("names")
-    return Streaming(headers.TAR, engine.images.archives.save(names))
+    platform = _wanted_platform(request, (1, 48))
+    return Streaming(headers.TAR, engine.images.archives.save(names, platform=platform))
 
 
 class LayerList(msgspec.Struct):
@@ -225,7 +226,8 @@ async def send(request: Request, engine: "Engine") -> Answer:
 
 async def load(request: Request, engine: "Engine") -> Answer:
     """Images from an archive."""
-    return responses.json_lines(engine.images.archives.load(request.body()))
+    platform = _wanted_platform(request, (1, 48))
+    return responses.json_lines(engine.images.archives.load(request.body(), platform))
 
 
 ROUTES = (
