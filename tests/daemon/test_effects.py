@@ -50,7 +50,12 @@ def test_the_daemons_dns_is_the_containers_unless_it_has_its_own(make_pierd: Cal
 
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
 def test_a_mirror_is_asked_for_the_hubs_names(make_pierd: Callable[..., Pierd], registry: Registry) -> None:
-    daemon = make_pierd("--registry-mirror", f"http://{registry.address}")
+    mirror = f"http://{registry.address}"
+    other = f"registry.invalid={mirror}"
+    daemon = make_pierd("--registry-mirror", mirror, "--registry-mirror", other)
+    told = daemon.api("GET", "/info").ok()["RegistryConfig"]
+    assert told["Mirrors"] == [f"{mirror}/"]
+    assert told["IndexConfigs"]["registry.invalid"]["Mirrors"] == [f"{mirror}/"]
     archive = daemon.root / "busybox.tar"
     daemon.docker("save", "-o", str(archive), "busybox").ok()
     target = f"docker://{registry.address}/library/mirrored:1"
@@ -58,6 +63,7 @@ def test_a_mirror_is_asked_for_the_hubs_names(make_pierd: Callable[..., Pierd], 
     run([*copy, f"docker-archive:{archive}", target], timeout=120).ok()
     daemon.docker("pull", "-q", "mirrored:1").ok()
     assert daemon.docker("run", "--rm", "mirrored:1", "echo", "from the mirror").ok() == "from the mirror"
+    daemon.docker("pull", "-q", "registry.invalid/library/mirrored:1").ok()
 
 
 def test_networks_take_their_subnets_from_the_default_address_pools(

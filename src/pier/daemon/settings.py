@@ -214,8 +214,11 @@ def _search(domain: str) -> str:
 
 
 def _mirror(text: str) -> str:
-    """Docker's `ValidateMirror`: scheme http or https, a host, no query, no credentials; ends with a slash."""
-    matched = re.fullmatch(r"(https?)://([^/?#@\s]+)(/[^?#\s]*)?", text)
+    """Docker's `ValidateMirror`: scheme http or https, a host, no query, no credentials; ends with a slash.
+
+    Before it may stand `<registry>=`, for a mirror of another registry than Docker Hub.
+    """
+    matched = re.fullmatch(r"([A-Za-z0-9.:\[\]-]+=)?(https?)://([^/?#@\s]+)(/[^?#\s]*)?", text)
     if matched is None:
         raise InvalidParameter(f'invalid mirror: "{text}" is not a valid URI')
     return text.rstrip("/") + "/"

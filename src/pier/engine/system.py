@@ -166,9 +166,14 @@ class System:
 
     def _registries(self) -> Json:
         ranges, names = _split(self.about.insecure_registries)
-        mirrors = list(self.about.mirrors)
+        mirrors = [mirror for mirror in self.about.mirrors if "=" not in mirror]
         hub = {"Name": "docker.io", "Mirrors": mirrors, "Secure": True, "Official": True}
-        others = {name: {"Name": name, "Mirrors": [], "Secure": False, "Official": False} for name in names}
+        others: dict[str, Any] = {
+            name: {"Name": name, "Mirrors": [], "Secure": False, "Official": False} for name in names
+        }
+        for name, _, mirror in (mirror.partition("=") for mirror in self.about.mirrors if "=" in mirror):
+            others.setdefault(name, {"Name": name, "Mirrors": [], "Secure": True, "Official": False})
+            others[name]["Mirrors"].append(mirror)
         return {
             "IndexServerAddress": _INDEX,
             "RegistryConfig": {
