@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DIRECTORY = Path("/tmp/pier-tests-subnets")
+ROUTES = Path("/proc/net/fib_trie")
 
 
 @contextmanager
@@ -18,6 +19,9 @@ def subnet() -> Iterator[str]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            os.close(descriptor)
+            continue
+        if f"172.29.{number}.1\n" in ROUTES.read_text():  # a killed run has left its bridge
             os.close(descriptor)
             continue
         try:
