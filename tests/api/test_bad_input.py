@@ -84,3 +84,15 @@ def test_no_input_is_a_server_error(pierd: Pierd, method: str, path: str) -> Non
 
 def test_the_daemon_logged_no_traceback(pierd: Pierd) -> None:
     assert "Traceback" not in pierd.log()
+
+
+def test_what_would_remove_or_show_one_platform_is_refused_and_not_passed_over(pierd: Pierd) -> None:
+    for method, target, parameter in (
+        ("DELETE", "/images/busybox?platforms=%7B%22architecture%22%3A%22arm64%22%7D", "platforms"),
+        ("GET", "/images/json?manifests=1", "manifests"),
+        ("GET", "/images/busybox/json?manifests=1", "manifests"),
+    ):
+        answer = pierd.api(method, target, version="1.50")
+        assert answer.status == 501
+        assert answer.json()["message"] == f"the parameter {parameter} is not supported yet"
+    assert pierd.api("GET", "/images/busybox/json").status == 200

@@ -50,6 +50,7 @@ _SEARCH_LIMIT, _MAX_SEARCH_LIMIT = 25, 100
 async def images(request: Request, engine: "Engine") -> Response:
     """The images that pass the filters."""
     query = request.query
+    _refuse(request, "manifests", (1, 47))
     filters = query.filters()
     if query.string("filter") and request.version < (1, 41):
         filters["reference"] = (query.string("filter"),)
@@ -57,6 +58,12 @@ async def images(request: Request, engine: "Engine") -> Response:
         filters, shared_size=query.boolean("shared-size"), all_images=query.boolean("all")
     )
     return responses.json([_older_row(row, request.version) for row in rows])
+
+
+def _refuse(request: Request, parameter: str, since: tuple[int, ...]) -> None:
+    """What is not built must not be passed over: a removal of one platform would remove all."""
+    if request.version >= since and request.query.string(parameter) not in ("", "0", "false"):
+        raise NotSupported(f"the parameter {parameter} is not supported yet")
 
 
 def _older_row(row: dict[str, Any], version: tuple[int, ...]) -> dict[str, Any]:
@@ -72,6 +79,7 @@ async def inspect(request: Request, engine: "Engine") -> Response:
     platform = _wanted_platform(request, (1, 49))
     if platform and request.query.boolean("manifests"):
         raise InvalidParameter("conflicting options: manifests and platform options cannot both be set")
+    _refuse(request, "manifests", (1, 48))
     view = engine.images.inspect(request["name"], platform)
     if request.version < (1, 50):
         view["Config"] = {**_LEGACY_CONFIG, **view["Config"]}
@@ -126,6 +134,7 @@ async def remove(request: Request, engine: "Engine") -> Response:
     query = request.query
     if not request["name"].strip():
         raise InvalidParameter("image name cannot be blank")
+    _refuse(request, "platforms", (1, 50))
     report = await engine.images.remove(
         request["name"], force=query.boolean("force"), prune=not query.boolean("noprune")
     )

@@ -100,21 +100,12 @@ def rows_of(image: dict[str, Any], *, trunc: bool, digests: bool = False) -> lis
     return result
 
 
-class _Image(Row):
-    """An image; a field that docker has not is in its JSON only where it says something."""
-
-    __slots__ = ()
-
-    def json(self) -> dict[str, object]:
-        return {name: value for name, value in super().json().items() if name != "Locked" or value}
-
-
 def row(image: dict[str, Any], repository: str, tag: str, digest: str, *, trunc: bool) -> Row:
     """An image under one name as the formatter's fields."""
     created = int(image.get("Created") or 0)
     size = image.get("Size") or 0
     shared, containers = image.get("SharedSize", -1), image.get("Containers", -1)
-    return _Image(
+    return Row(
         "formatter.imageContext",
         {
             "ID": lambda: formats.short_id(image["Id"]) if trunc else image["Id"],
