@@ -1,7 +1,7 @@
 """What work that was broken off will want again: layers and blobs by digest, durable, for a limited time.
 
-A pull takes a lease before its first download. The lease goes in the same step in which the image is recorded, or it
-runs out; until then neither a restart nor a failure of the pull takes away what was finished.
+A lease goes in the same step in which the image is recorded, or it runs out; until then neither a restart nor a failure
+takes away what was finished. Pulls do not take one yet: they keep the parts of downloads, not finished layers.
 """
 
 import threading
