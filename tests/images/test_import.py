@@ -1,13 +1,15 @@
 """`docker import`: one layer, its configuration from the changes, and nothing left of what was broken."""
 
 import asyncio
+import bz2
 import gzip
 import json
+import lzma
 import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -61,10 +63,11 @@ def test_a_compressed_archive_keeps_its_form_as_a_blob(images: Images) -> None:
     assert images.blobs.read(layer.blob, 1 << 20) == compressed
 
 
-def test_a_plain_archive_is_kept_compressed(images: Images) -> None:
-    layer = images.layer_of(load(images).diff_ids[0])
-    assert gzip.decompress(images.blobs.read(layer.blob, 1 << 20)) == ROOT
-    assert layer.codec == "gzip"
+@pytest.mark.parametrize("pack", [bytes, bz2.compress, lzma.compress])
+def test_an_archive_of_no_codec_of_layers_is_kept_plain(images: Images, pack: Callable[[bytes], bytes]) -> None:
+    layer = images.layer_of(load(images, pack(ROOT)).diff_ids[0])
+    assert images.blobs.read(layer.blob, 1 << 20) == ROOT
+    assert (layer.codec, layer.blob, layer.blob_size) == ("", layer.diff_id, len(ROOT))
 
 
 def test_without_a_name_it_is_dangling(images: Images) -> None:

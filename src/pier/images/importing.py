@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pier.images import instructions
+from pier.images.decompress import GZIP, PLAIN, ZSTD, codec_of
 from pier.images.feeding import Feed
 from pier.images.images import Images
 from pier.images.layers import Layer, Workspace
@@ -19,7 +20,7 @@ from pier.spec.errors import InvalidParameter
 from pier.spec.image_config import History, ImageConfig, RootFs, RunConfig
 from pier.spec.references import Reference
 
-_KEPT_AS_THEY_ARE = ("gzip", "zstd")
+_KEPT_AS_THEY_ARE = (PLAIN, GZIP, ZSTD)
 
 
 async def import_(
@@ -81,23 +82,39 @@ def render(
 
 
 async def unpack_stream(source: AsyncIterator[bytes] | int, images: Images, held: list[str]) -> Layer:
-    """Unpack a tar, plain or compressed, into a layer, which is held and noted in `held`; its blob is kept as gzip or
-    zstd. `source` may be the descriptor of a whole file, which the worker reads by itself.
+    """Unpack a tar, plain or compressed, into a layer, which is held and noted in `held`; its blob is kept as it came
+    when that is plain, gzip or zstd, else plain. `source` may be the descriptor of a whole file that nobody changes any
+    more: the worker reads it by itself, and it becomes the blob.
     """
     blob_path = images.layout.tmp / f"blob-new-{os.urandom(12).hex()}"
+    in_place = isinstance(source, int) and codec_of(os.pread(source, 6, 0)) in _KEPT_AS_THEY_ARE
     with contextlib.ExitStack() as stack:
         workspace = stack.enter_context(images.layers.workspace())
-        blob = os.open(blob_path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        blob = _linked(source, blob_path) if in_place and isinstance(source, int) else _made(blob_path)
         stack.callback(_discard, blob_path, blob)
         feed = Feed()
         stack.callback(feed.end)
-        job = Job(layer=True, keep=True)
+        job = Job(layer=True, keep=not in_place, blob=True)
         stream = source if isinstance(source, int) else feed.reader
         worker = Worker.start(job, stream=stream, directory=workspace.directory, blob=blob)
         feed.started()
         outcome = await _run(worker, feed, source)
         adoption = _Adoption(images, workspace, outcome, held)
         return await completed(adoption.run, blob_path, blob)
+
+
+def _made(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def _linked(fd: int, path: Path) -> int:
+    """Give a file that is open a name of ours, and take it from whoever the archive gave it to."""
+    # Without a directory's descriptor Python calls link(2), which takes the link under /proc for the file.
+    os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+    linked = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    os.fchown(linked, os.geteuid(), os.getegid())
+    os.fchmod(linked, 0o600)
+    return linked
 
 
 async def _run(worker: Worker, feed: Feed, source: AsyncIterator[bytes] | int) -> Outcome:
@@ -130,7 +147,7 @@ class _Adoption:
         if layer is None:
             with self.images.blobs.held.on(outcome.blob):
                 self.images.blobs.adopt(path, blob, outcome.blob)
-                codec = outcome.codec if outcome.codec in _KEPT_AS_THEY_ARE else "gzip"
+                codec = outcome.codec if outcome.codec in _KEPT_AS_THEY_ARE else PLAIN
                 made = Layer(outcome.diff_id, outcome.blob, outcome.blob_size, codec, outcome.size)
                 layer = layers.adopt(self.workspace, made)
         self.held.append(layer.diff_id)

@@ -1,6 +1,5 @@
-"""The streams of a worker: where bytes come from, who else gets them, and threads that hash and compress beside the
-unpacking.
-"""
+"""The streams of a worker: where bytes come from, who else gets them, and threads that hash and write
+beside the unpacking."""
 
 import os
 import threading
@@ -11,7 +10,6 @@ from pier.images.decompress import Source
 
 _NOTE = 8
 _AHEAD = 8  # pieces of a megabyte that may wait for a hash
-_LEVEL = 1
 _GATHER = 256 << 10
 
 
@@ -108,15 +106,20 @@ class Consumer:
 
 
 class Hasher(Consumer):
-    """The digest of a stream."""
+    """The digest of a stream, which is written as well when a descriptor is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int | None = None) -> None:
+        self._fd = fd
         self._hash = sha256()
+        self.size = 0
         super().__init__()
 
     def work(self, piece: bytes) -> None:
         """Hash one piece."""
         self._hash.update(piece)
+        self.size += len(piece)
+        if self._fd is not None:
+            write_all(self._fd, piece)
 
     def finish(self) -> str:
         """The digest of all pieces."""
@@ -124,44 +127,11 @@ class Hasher(Consumer):
         return "sha256:" + self._hash.hexdigest()
 
 
-class Keep(Consumer):
-    """Writes the stream as a blob: as it is when it came compressed, else through gzip."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._hash = sha256()
-        self._size = 0
-        self._gzip: Compressor | None = None
-        super().__init__()
-
-    @property
-    def store(self) -> "Tap":
-        """Where the pieces go."""
-        return self.feed
-
-    def compress(self) -> None:
-        """From the first piece on, compress."""
-        from isal import isal_zlib
-
-        self._gzip = isal_zlib.compressobj(_LEVEL, wbits=31)
-
-    def work(self, piece: bytes) -> None:
-        """Write one piece."""
-        self._write(self._gzip.compress(piece) if self._gzip else piece)
-
-    def finish(self) -> dict[str, object]:
-        """The blob's digest, size and media type's suffix."""
-        self.join()
-        if self._gzip:
-            self._write(self._gzip.flush())
-        return {"blob": "sha256:" + self._hash.hexdigest(), "blob_size": self._size}
-
-    def _write(self, content: bytes) -> None:
-        self._hash.update(content)
-        self._size += len(content)
-        view = memoryview(content)
-        while view:
-            view = view[os.write(self._fd, view) :]
+def write_all(fd: int, content: bytes) -> None:
+    """Write everything to a descriptor."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 class Buffer:
@@ -182,25 +152,14 @@ class Buffer:
 
     def flush(self) -> None:
         """Write what is gathered."""
-        view = memoryview(b"".join(self._parts))
-        self.written += len(view)
+        content = b"".join(self._parts)
+        self.written += len(content)
         self._parts, self._size = [], 0
-        while view:
-            view = view[os.write(self._fd, view) :]
+        write_all(self._fd, content)
 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
 
     Tap = Callable[[bytes], None]
-
-    class Compressor(Protocol):
-        """isal's compressor object."""
-
-        def compress(self, data: bytes) -> bytes:
-            """Compress a piece."""
-
-        def flush(self) -> bytes:
-            """What is left."""

@@ -11,14 +11,10 @@ from pier.images.comparing import Comparison
 from pier.images.decompress import GZIP, PLAIN, ZSTD, Peeked, Source, codec_of, decompress
 from pier.images.layered import opened
 from pier.images.packing import Packer
-from pier.images.streams import Buffer, GrowingFile, Hasher, Keep, Pipe, Tapped
+from pier.images.streams import Buffer, GrowingFile, Hasher, Pipe, Tapped
 from pier.images.tar_reader import TarReader
 from pier.images.unpack import Limits, Unpacker
 from pier.spec.errors import InvalidParameter, NoSpace, PierError, SystemFailure
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pier.images.streams import Tap
 
 Job = dict[str, object]
 Result = dict[str, object]
@@ -70,28 +66,31 @@ def _path(error: OSError) -> str:
 
 def _run(job: Job, *, stream: int, directory: int, notes: int, blob: int) -> Result:
     source: Source = GrowingFile(stream, notes) if job.get("growing") else Pipe(stream)
-    keep = Keep(blob) if job.get("keep") else None
     peeked = Peeked(source)
     codec = codec_of(peeked.peek(6))
-    if keep and codec in (GZIP, ZSTD):
-        peeked = Peeked(Tapped(peeked, keep.store))
-    plain: Source = decompress(peeked)
-    diff = Hasher()
-    taps: list[Tap] = [diff.feed]
-    if keep and codec not in (GZIP, ZSTD):
-        keep.compress()
-        taps.append(keep.store)
-    tapped = Tapped(plain, *taps)
+    as_it_came = codec in (GZIP, ZSTD)  # the others no manifest can name: their content is kept, plain
+    fd = blob if job.get("keep") else None
+    kept = Hasher(fd) if as_it_came and job.get("blob") else None
+    if kept:
+        peeked = Peeked(Tapped(peeked, kept.feed))
+    diff = Hasher(None if as_it_came else fd)
     try:
         unpacker = _unpacker(job, directory)
-        reader = TarReader(tapped)
+        reader = TarReader(Tapped(decompress(peeked), diff.feed))
         unpacker.run(reader)
         reader.drain()
         _rest(peeked, codec)
     finally:
         diff_id = diff.finish()
-        kept = keep.finish() if keep else {}
-    return {"diff_id": diff_id, "size": unpacker.size, "entries": unpacker.entries, "codec": codec, **kept}
+        blob_digest = kept.finish() if kept else diff_id
+    return {
+        "diff_id": diff_id,
+        "size": unpacker.size,
+        "entries": unpacker.entries,
+        "codec": codec,
+        "blob": blob_digest,
+        "blob_size": (kept or diff).size,
+    }
 
 
 def _pack(job: Job, *, stream: int, directory: int) -> Result:

@@ -43,7 +43,8 @@ class Job:
 
     layer: bool = True
     growing: bool = False
-    keep: bool = False
+    keep: bool = False  # write what the stream brings to the blob's descriptor: as it came, or plain
+    blob: bool = False  # tell the digest of what is, or would be, kept
     limit: int | None = None
     owner: tuple[int, int] | None = None
     keep_directories: bool = False
