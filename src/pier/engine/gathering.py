@@ -104,6 +104,7 @@ def _attached(mounted: Mounted) -> Attached:
         source=point.Source,
         writable=point.RW,
         propagation=point.Propagation,
+        mode=point.Mode,
         request=mounted.request,
     )
 

@@ -153,6 +153,9 @@ def test_propagation_follows_the_source_or_is_refused() -> None:
     slave = (Attached(type="bind", destination="/a", source="/x", propagation="rslave"),)
     document = configure(facts(mounts=slave), HOST, SETTINGS)
     assert mount(document, "/a").options[-1] == "rprivate", "the engine's own choice falls back"
+    asked = (Attached(type="bind", destination="/a", source="/x", propagation="rslave", mode="ro,rslave"),)
+    with pytest.raises(InvalidParameter, match="path /x is not a shared or slave mount"):
+        configure(facts(mounts=asked), HOST, SETTINGS)
 
 
 def test_limits_become_oci_resources() -> None:

@@ -33,7 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Attached(msgspec.Struct, frozen=True, kw_only=True):
     """A mount whose source is known: a directory of the host, a volume's directory, or nothing for a tmpfs.
 
-    `type` is bind, volume or tmpfs; `propagation` a word of mount(8) or ""; `request` the options of `--mount`.
+    `type` is bind, volume or tmpfs; `propagation` a word of mount(8) or ""; `mode` the options of `-v`, `request` those
+    of `--mount`.
     """
 
     type: str
@@ -41,6 +42,7 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     writable: bool = True
     propagation: str = ""
+    mode: str = ""
     request: Mount | None = None
 
 

@@ -68,7 +68,7 @@ def rootfs_propagation(facts: ContainerFacts) -> str:
 def _asked_for(mount: Attached) -> bool:
     """Whether the client named the propagation; what the engine chose itself may fall back to private."""
     options = mount.request.BindOptions if mount.request else None
-    return bool(options and options.Propagation) or mount.propagation == "slave"
+    return bool(options and options.Propagation) or not _SLAVE.isdisjoint(mount.mode.split(","))
 
 
 def _depth(mount: Mount) -> int:
