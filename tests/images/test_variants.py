@@ -5,6 +5,7 @@ import time
 import msgspec
 import pytest
 
+from pier.images.holding import Hold
 from pier.images.image import Image
 from pier.images.images import Images
 from pier.images.importing import render
@@ -137,7 +138,8 @@ def test_a_tag_stands_for_what_its_source_does(images: Images, origin: Origin) -
 def test_a_held_name_can_be_removed_and_is_whole_until_the_hold_ends(images: Images, origin: Origin) -> None:
     origin.pull(HOST)
     remove(images, "base")
-    hold = images.hold("multi:1")
+    hold = Hold(images)
+    hold.take("multi:1")
     remove(images, "multi:1")
     assert images.documents(origin.index.digest) == [origin.index, origin.documents[HOST]]
     assert images.blobs.size(origin.layer.blob) is not None

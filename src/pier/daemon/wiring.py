@@ -59,6 +59,7 @@ class Machine:
         """Let go of the host. Containers, their keepers and their network go on."""
         await self.engine.close()
         self.networks.close()
+        self.engine.parts.images.close()
         self.records.close()
 
 

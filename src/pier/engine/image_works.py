@@ -5,9 +5,10 @@ from typing import Any
 
 from pier.engine.parts import Parts
 from pier.images import archive
+from pier.images.holding import holding
 from pier.images.image import Image
 from pier.spec import references
-from pier.spec.errors import InvalidParameter, NotFound
+from pier.spec.errors import InvalidParameter
 from pier.spec.references import Reference
 
 Json = dict[str, Any]
@@ -37,20 +38,13 @@ class ImageWorks:
         """How the tree of `new` differs from that of `old`: JSON documents, one a line, the totals last."""
         from pier.images.squash import layer_names
 
-        before, after = self._images.find(old), self._images.find(new)
-        diff_ids = [*before.diff_ids, *after.diff_ids]
-        held = [diff_id for diff_id in diff_ids if self._images.layers.hold(diff_id) is not None]
-        try:
-            if len(held) != len(diff_ids):
-                raise NotFound("a layer of the image is not here any more")
+        async with holding(self._images, old, new):
+            before, after = self._images.find(old), self._images.find(new)
             pieces = archive.compare_layers(
                 self._images.layout.layers, layer_names(before.diff_ids), layer_names(after.diff_ids)
             )
             async for piece in pieces:
                 yield piece
-        finally:
-            self._images.layers.release(held)
-            await self._parts.offload.run(self._images.collect, held)
 
     def layers_of(self, name: str) -> frozenset[str]:
         """The diff ids of an image, for an archive that leaves them out."""

@@ -90,6 +90,10 @@ class Catalog:
         """The document `target` and all to which it leads, as far as they are here: the top one first."""
         return [self.document(digest) for digest in self._index.reach([target])]
 
+    def reached(self, roots: Iterable[str]) -> tuple[str, ...]:
+        """The digests of the documents here to which `roots` lead, themselves among them."""
+        return tuple(self._index.reach(roots))
+
     def by_id(self, image_id: str) -> Image:
         """The image of a full id, also when it was removed by force under a container that still needs it."""
         index = self._index

@@ -17,7 +17,6 @@ import msgspec
 
 from pier.images import sweeping
 from pier.images.catalog import Catalog
-from pier.images.holding import Hold
 from pier.images.image import Deleted, Image, ImageRecord, Untagged
 from pier.images.index import DOCUMENT, KIND, TAG, Name, describe, key
 from pier.images.locks import Locks
@@ -154,20 +153,6 @@ class Images(Catalog):
             report = removal.run_variants(list(dict.fromkeys(chosen)))
         self.layers.clear()
         return report
-
-    def hold(self, *names: str) -> Hold:
-        """Keep all that names or ids stand for (documents, variants, layers) until the hold is closed.
-
-        NotFound in Docker's words. It may wait for the disk, and so may `close`: call both in a thread.
-        """
-        with self.lock:
-            index = self._index
-            variants = [one for name in names for one in self.variants(name)]
-            roots = {self.target(name) for name in names} | {one.manifest for one in variants}
-            documents = tuple(index.reach(roots))
-            layers = [layer for one in variants for layer in one.diff_ids if self.layers.hold(layer) is not None]
-            self.held_documents.take(documents)
-        return Hold(self, documents, layers)
 
     def release(self, image_id: str) -> None:
         """The last container of an image is gone: what was removed by force and kept for it goes as well."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pier.images import push_plan
 from pier.images.blob_upload import BlobUpload, Pieces
+from pier.images.holding import holding
 from pier.images.image import Image
 from pier.images.images import Images
 from pier.images.layers import Layer
@@ -55,15 +56,12 @@ class Pusher:
         """Push one tag. Raises NotFound, Unauthorized, Forbidden, Unavailable… in Docker's words."""
         if self.images.resolve(name) is None:
             raise NotFound(f"tag does not exist: {name.familiar}")
-        hold = await completed(self.images.hold, name.familiar)
-        try:
+        async with holding(self.images, name.familiar):
             choice = _choose(self.images, name, self.platform)
             parts = [await self._part(image, manifest) for image, manifest in choice.images]
             push_plan.check(name.familiar, choice, parts)
             pushed = await self._to_first(name, choice, parts, report)
             await completed(_record, self.images, name, choice, parts, pushed.document)
-        finally:
-            await completed(hold.close)
         return pushed
 
     async def _part(self, image: Image, manifest: Document | None) -> Part:

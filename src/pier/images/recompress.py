@@ -8,6 +8,7 @@ from hashlib import sha256
 from pier.images.decompress import Peeked, Source, decompress
 from pier.images.images import Images
 from pier.images.layers import Layer
+from pier.images.streams import write_all
 from pier.spec import digests
 from pier.spec.errors import InvalidParameter
 
@@ -51,18 +52,16 @@ def _copy(source: int, target: int) -> tuple[str, str]:
     writer = isal_zlib.compressobj(_LEVEL, wbits=31)
     while piece := reader.read(_CHUNK):
         plain.update(piece)
-        _write(target, writer.compress(piece), compressed.update)
-    _write(target, writer.flush(), compressed.update)
+        _write(target, writer.compress(piece), compressed)
+    _write(target, writer.flush(), compressed)
     return digests.SHA256 + plain.hexdigest(), digests.SHA256 + compressed.hexdigest()
 
 
-def _write(fd: int, content: bytes, note: "Callable[[bytes], None]") -> None:
-    note(content)
-    view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view) :]
+def _write(fd: int, content: bytes, digest: "_Hash") -> None:
+    digest.update(content)
+    write_all(fd, content)
 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from hashlib import _Hash

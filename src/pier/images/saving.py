@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from pier.images import tar_headers
+from pier.images.holding import holding
 from pier.images.image import Image
 from pier.images.images import Images
 from pier.images.layers import Layer
@@ -15,7 +16,6 @@ from pier.images.tar_headers import BLOCK, Header
 from pier.images.tar_writer import encode
 from pier.images.threads import completed
 from pier.spec import digests, manifests, references
-from pier.spec.errors import NotFound
 from pier.spec.manifests import Descriptor, Document
 from pier.spec.platforms import Platform
 
@@ -46,12 +46,9 @@ async def save(
 
     The layers `without` (diff ids) are named but not in it: for a store that has them.
     """
-    chosen = [(name, images.find(name, platform)) for name in names]
-    diff_ids = [diff_id for _, image in chosen for diff_id in image.diff_ids]
-    held = [diff_id for diff_id in diff_ids if images.layers.hold(diff_id)]
-    try:
-        if len(held) != len(diff_ids):
-            raise NotFound("a layer of the image is not here any more")
+    names = list(names)
+    async with holding(images, *names):
+        chosen = [(name, images.find(name, platform)) for name in names]
         for member in _plan(chosen, images, without):
             yield encode(_header(member))
             if member.content is not None:
@@ -61,9 +58,6 @@ async def save(
                     yield piece
             yield bytes(-member.size % BLOCK)
         yield bytes(2 * BLOCK)
-    finally:
-        images.layers.release(held)
-        await completed(images.collect, held)
 
 
 async def _blob(images: Images, digest: str) -> AsyncIterator[bytes]:

@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Iterable
 import msgspec
 
 from pier.images import archive
+from pier.images.holding import holding
 from pier.images.image import Image
 from pier.images.images import Images
 from pier.images.importing import unpack_stream
 from pier.images.threads import completed
 from pier.spec import digests, image_config
-from pier.spec.errors import InvalidParameter, NotFound
+from pier.spec.errors import InvalidParameter
 from pier.spec.image_config import History, ImageConfig, RootFs
 from pier.spec.references import Reference
 
@@ -24,13 +25,10 @@ async def squash(image: Image, base: Image | None, *, images: Images, names: Ite
     below = _below(image, base)
     held: list[str] = []
     try:
-        for diff_id in image.diff_ids:
-            if images.layers.hold(diff_id) is None:
-                raise NotFound(f"layer {diff_id} does not exist")
-            held.append(diff_id)
-        layer = await unpack_stream(packed(images, image.diff_ids[below:], whole=below == 0), images, held)
-        raw = image_config.render(squashed(image, base, layer.diff_id))
-        made, _ = await completed(lambda: images.add(raw, names=names))
+        async with holding(images, image.id):
+            layer = await unpack_stream(packed(images, image.diff_ids[below:], whole=below == 0), images, held)
+            raw = image_config.render(squashed(image, base, layer.diff_id))
+            made, _ = await completed(lambda: images.add(raw, names=names))
         return made
     finally:
         images.layers.release(held)

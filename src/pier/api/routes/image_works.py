@@ -6,6 +6,7 @@ from pier.api import responses
 from pier.api.requests import Request
 from pier.api.responses import Answer, Response, Streaming
 from pier.api.router import Route
+from pier.api.routes.images import instructions
 from pier.engine.images import Import
 from pier.http import headers
 from pier.spec.errors import InvalidParameter
@@ -52,7 +53,7 @@ async def import_(request: Request, engine: "Engine") -> Response:
         repository=query.string("repo"),
         tag=query.string("tag"),
         message=query.string("message"),
-        changes=tuple(line for change in query.all("changes") for line in change.splitlines()),
+        changes=instructions(query),
         platform=query.string("platform"),
         created=created,
     )

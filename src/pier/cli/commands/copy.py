@@ -7,7 +7,7 @@ import sys
 from pier.cli.command import Cli, Definition
 from pier.cli.commands.rmi import image_path
 from pier.cli.failure import Failure
-from pier.cli.output.progress import Display
+from pier.cli.output.progress import Display, Silence
 from pier.spec.errors import NotFound, PierError
 
 TYPE_CHECKING = False
@@ -76,7 +76,7 @@ def _send(here: Client, there: Client, name: str, without: list[str], *, quiet: 
     except NotFound:
         archive = here.open("GET", image_path(name, "get"))  # no Pier: the whole archive
     loaded = there.open("POST", "/images/load", {"quiet": "1"}, archive.chunks(), TAR)
-    Display(_Nothing() if quiet else sys.stdout).show(loaded.lines())
+    Display(Silence() if quiet else sys.stdout).show(loaded.lines())
 
 
 def _verify(there: Client, image_id: str, destination: str) -> None:
@@ -85,19 +85,6 @@ def _verify(there: Client, image_id: str, destination: str) -> None:
         there.get(image_path(image_id, "json"))
     except NotFound:
         raise Failure(f"{destination} did not load {image_id}: it has another image, or none") from None
-
-
-class _Nothing:
-    """A stream that shows nothing, for `--quiet`."""
-
-    def isatty(self) -> bool:
-        return False
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        return None
 
 
 DEFINITIONS = {

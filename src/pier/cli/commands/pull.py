@@ -8,7 +8,7 @@ from pier.cli.command import Cli, Definition
 from pier.cli.commands.rmi import platform_document
 from pier.cli.failure import Failure
 from pier.cli.output import references
-from pier.cli.output.progress import Display
+from pier.cli.output.progress import Display, Silence
 from pier.client.credentials import header
 
 TYPE_CHECKING = False
@@ -63,20 +63,7 @@ def _pull(
     if platform:
         query["platform"] = platform.lower()
     response = cli.client.open("POST", "/images/create", query, None, auth_headers(cli, name))
-    Display(_Quiet() if quiet else stream).show(response.lines())
-
-
-class _Quiet:
-    """A stream that shows nothing, for `--quiet`."""
-
-    def isatty(self) -> bool:
-        return False
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        return None
+    Display(Silence() if quiet else stream).show(response.lines())
 
 
 def pull(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
@@ -118,7 +105,7 @@ def push(cli: Cli, flags: Parsed, arguments: list[str]) -> None:
     name = reference.familiar_name
     response = cli.client.open("POST", f"/images/{name}/push", query, None, headers)
     notes: list[str] = []
-    Display(_Quiet() if flags.on("quiet") else sys.stdout, lambda aux: notes.extend(_note(aux))).show(response.lines())
+    Display(Silence() if flags.on("quiet") else sys.stdout, lambda aux: notes.extend(_note(aux))).show(response.lines())
     for note in notes:
         cli.out(note)
     if flags.on("quiet"):

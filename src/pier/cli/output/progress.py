@@ -32,6 +32,21 @@ if TYPE_CHECKING:
 BAR = 50
 
 
+class Silence:
+    """A stream that shows nothing, for `--quiet`."""
+
+    def isatty(self) -> bool:
+        """No terminal."""
+        return False
+
+    def write(self, text: str) -> int:
+        """Take a text."""
+        return len(text)
+
+    def flush(self) -> None:
+        """There is nothing to show."""
+
+
 def bar(detail: dict[str, Any], columns: int) -> str:
     """`[==>   ]  1.2MB/3.4MB`; empty for a detail without numbers."""
     current, total = detail.get("current") or 0, detail.get("total") or 0
