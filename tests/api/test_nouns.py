@@ -147,3 +147,38 @@ def test_a_missing_image_is_said_in_dockers_words(engine: Engine) -> None:
     assert missing.code == 1
     assert "No such image: no-such-image" in missing.stderr
     assert engine.docker("run", "--rm", "--pull", "never", "no-such-image").code == 125
+
+
+def committed(engine: Engine, base: str, size: int, *name: str) -> str:
+    """The id of an image that has one file more than `base`."""
+    engine.docker("run", "--name", "writer", base, "sh", "-c", f"head -c {size} /dev/zero > /file{size}").ok()
+    image = engine.docker("commit", "-c", "LABEL of=prunes", "writer", *name).ok()
+    engine.docker("rm", "writer").ok()
+    return image
+
+
+def deletions(engine: Engine, since: float) -> list[str]:
+    """The images of which a `delete` was told."""
+    words = ("--since", f"{since:.9f}", "--until", f"{time.time():.9f}")
+    filters = ("--filter", "type=image", "--filter", "event=delete")
+    return engine.docker("events", *words, *filters, "--format", "{{.Actor.ID}}").ok().split()
+
+
+def test_a_prune_reclaims_what_no_other_image_has(engine: Engine) -> None:
+    image = committed(engine, "busybox", 1_000_000, "kid:1")
+    engine.docker("tag", "busybox", "kid:1").ok()
+    since = time.time()
+    pruned = engine.api("POST", '/images/prune?filters={"label":["of=prunes"]}').ok()
+    assert image in [one.get("Deleted") for one in pruned["ImagesDeleted"]]
+    assert 1_000_000 <= pruned["SpaceReclaimed"] < 1_200_000, "busybox is not counted"
+    assert deletions(engine, since) == [image]
+    engine.docker("rmi", "kid:1").ok()
+
+
+def test_a_deletion_is_told_of_every_image_that_goes(engine: Engine) -> None:
+    parent = committed(engine, "busybox", 1000)
+    child = committed(engine, parent, 2000, "child:1")
+    since = time.time()
+    told = engine.docker("rmi", "child:1").ok()
+    assert re.findall("Deleted: (sha256:[0-9a-f]{64})", told)[0] == child
+    assert deletions(engine, since) == [child, parent]

@@ -125,6 +125,30 @@ def test_single_variants_go_and_the_name_with_the_last(images: Images, origin: O
         images.find("multi:1")
 
 
+def test_a_platform_that_only_runs_elsewhere_is_not_taken_for_another(images: Images, origin: Origin) -> None:
+    own = origin.pull(HOST)
+    with pytest.raises(NotFound, match="has no variant for platform linux/386"):
+        images.remove_variants("multi:1", [platforms.parse("linux/386")], force=True, in_use=lambda _: [])
+    assert images.find("multi:1").id == own.id
+
+
+def test_a_variant_in_use_or_with_another_tag_is_removed_by_force_alone(images: Images, origin: Origin) -> None:
+    own = origin.pull(HOST)
+    images.tag("multi:1", "copy")
+    with pytest.raises(Conflict, match="must be forced"):
+        images.remove_variants("multi:1", [HOST], force=False, in_use=lambda _: [])
+    images.remove("copy", force=False, prune=True, in_use=lambda _: [])
+    stopped = {"in_use": lambda _: ["c" * 64]}
+    with pytest.raises(Conflict, match="used by stopped container"):
+        images.remove_variants("multi:1", [HOST], force=False, **stopped)
+    with pytest.raises(Conflict, match="used by running container"):
+        images.remove_variants("multi:1", [HOST], force=True, **stopped, running=lambda _: ["c" * 64])
+    images.remove_variants("multi:1", [HOST], force=True, **stopped)
+    assert images.by_id(own.id), "its container still needs the layers"
+    with pytest.raises(NotFound):
+        images.find("multi:1")
+
+
 def test_a_tag_stands_for_what_its_source_does(images: Images, origin: Origin) -> None:
     own = origin.pull(HOST)
     origin.pull(OTHERS[0])

@@ -1,5 +1,6 @@
 """The images of the daemon as a service: lists, names, removals, imports and pulls, with their events."""
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,24 +118,30 @@ class Images:
         await self._parts.offload.run(self._images.tag, name, target)
         self._publish("tag", image.id, name=_with_tag(target))
 
-    async def remove(self, name: str, *, force: bool, prune: bool) -> list[dict[str, str]]:
-        """`docker rmi` of one name."""
+    async def remove(
+        self, name: str, *, force: bool, prune: bool, platforms: Sequence[Platform] = ()
+    ) -> list[dict[str, str]]:
+        """`docker rmi` of one name, or of its variants for `platforms` alone."""
         image = self._images.find(name)
-        report = await self._remove(name, force=force, prune=prune)
+        report = await self._remove(name, force=force, prune=prune, platforms=platforms)
         self._tell(report, image)
         return image_views.removed(report)
 
-    async def _remove(self, name: str, *, force: bool, prune: bool) -> list[Untagged | Deleted]:
+    async def _remove(
+        self, name: str, *, force: bool, prune: bool, platforms: Sequence[Platform] = ()
+    ) -> list[Untagged | Deleted]:
         """Users are looked up under the images' lock, which a container's making waits for."""
 
+        def in_use(image_id: str) -> list[str]:
+            return self._users().get(image_id, [])
+
+        def running(image_id: str) -> list[str]:
+            return self._users(running=True).get(image_id, [])
+
         def work() -> list[Untagged | Deleted]:
-            return self._images.remove(
-                name,
-                force=force,
-                prune=prune,
-                in_use=lambda image_id: self._users().get(image_id, []),
-                running=lambda image_id: self._users(running=True).get(image_id, []),
-            )
+            if platforms:
+                return self._images.remove_variants(name, platforms, force=force, in_use=in_use, running=running)
+            return self._images.remove(name, force=force, prune=prune, in_use=in_use, running=running)
 
         return await self._parts.offload.run(work)
 
@@ -151,25 +158,22 @@ class Images:
             if self._images.locks.has(image.id):
                 kept.append(image.id)
                 continue
-            freed, report = await self._prune(image)
-            reclaimed += freed
-            deleted += report
+            report = await self._prune(image)
+            reclaimed += sum(one.size for one in report if isinstance(one, Deleted))
+            deleted += image_views.removed(report)
         reclaimed += await self._parts.offload.run(self._images.reclaim)
         self._parts.events.publish("image", "prune", "", {"reclaimed": str(reclaimed)})
         report_of_locks = {"Pier": {"Locked": kept}} if kept else {}
         return {"ImagesDeleted": deleted or None, "SpaceReclaimed": reclaimed, **report_of_locks}
 
-    async def _prune(self, image: Image) -> tuple[int, list[dict[str, str]]]:
-        before = {other.id for other in self._images.list()}
+    async def _prune(self, image: Image) -> list[Untagged | Deleted]:
         report: list[Untagged | Deleted] = []
-        try:
-            for name in (*image.tags, *image.digests) or (image.id,):
+        for name in (*image.tags, *image.digests) or (image.id,):
+            # Who uses it since, or uses a variant of this name, keeps it; the name may have gone with the last one.
+            with contextlib.suppress(Conflict, NotFound):
                 report += await self._remove(name, force=False, prune=True)
-        except (Conflict, NotFound):
-            pass  # somebody uses it since, or took it away: a prune leaves such images alone
         self._tell(report, image)
-        gone = image.id in before and all(other.id != image.id for other in self._images.list())
-        return image.size if gone else 0, image_views.removed(report)
+        return report
 
     async def import_(self, source: AsyncIterator[bytes], request: Import) -> str:
         """`docker import`: the id of the new image."""
@@ -231,8 +235,8 @@ class Images:
         for one in report:
             if isinstance(one, Untagged):
                 self._publish("untag", image.id, name=image.id, labels=labels)
-            elif one.id == image.id:
-                self._publish("delete", image.id, name=image.id, labels=labels)
+            elif one.image is not None:
+                self._publish("delete", one.id, name=one.id, labels=one.image.config.run.labels or {})
 
     def _users(self, *, running: bool = False) -> dict[str, list[str]]:
         """The containers of each image."""

@@ -1,6 +1,6 @@
 """What an image is: as it is kept in the records, as a caller sees it, and what its removal reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -67,6 +67,8 @@ class Untagged:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """An image id or a layer's chain id that was removed."""
+    """An image id or a layer's chain id that was removed. `image` is the image as it was; `size`: a layer's bytes."""
 
     id: str
+    image: Image | None = field(default=None, compare=False)
+    size: int = field(default=0, compare=False)

@@ -144,13 +144,25 @@ class Images(Catalog):
         return report
 
     def remove_variants(
-        self, name: str, wanted: Sequence[Platform], *, force: bool, in_use: Callable[[str], list[str]]
+        self,
+        name: str,
+        wanted: Sequence[Platform],
+        *,
+        force: bool,
+        in_use: Callable[[str], list[str]],
+        running: Callable[[str], list[str]] = lambda _: [],
     ) -> list[Untagged | Deleted]:
-        """Remove the variants of some platforms; the name goes with the last of them."""
+        """Remove the variants of just these platforms; the name goes with the last of them.
+
+        NotFound when one is not here: what merely runs on a platform is not taken for its variant.
+        """
         with self.lock:
-            chosen = [self.find(name, platform).id for platform in wanted]
-            removal = Removal(self, force=force, prune=False, in_use=in_use, running=in_use)
-            report = removal.run_variants(list(dict.fromkeys(chosen)))
+            here = self.variants(name)
+            for platform in wanted:
+                if all(image.platform != platform for image in here):
+                    raise NotFound(f"image with reference {name} was found but has no variant for platform {platform}")
+            removal = Removal(self, force=force, prune=False, in_use=in_use, running=running)
+            report = removal.run_variants(name, [image.id for image in here if image.platform in wanted])
         self.layers.clear()
         return report
 

@@ -51,16 +51,24 @@ class Removal:
                 self._remove_image(other, quiet=True)
         return report
 
-    def run_variants(self, image_ids: list[str]) -> list[Untagged | Deleted]:
-        """Remove single variants of a name; names that nothing else is left for go with them."""
+    def run_variants(self, name: str, image_ids: list[str]) -> list[Untagged | Deleted]:
+        """Remove single variants of a name; names that nothing else is left for go with them. Another tag that needs a
+        variant is a soft conflict.
+        """
         self._refuse_locked(*image_ids)
         for image_id in image_ids:
-            self._check(image_id, soft=not self._force, several_names=False)
+            self._check(image_id, soft=not self._force, several_names=self._has_other_tag(image_id, name))
         for image_id in image_ids:
             before = self._images.references(image_id)
             self._delete(image_id)
             self._report[:0] = [Untagged(name.familiar) for name in before if self._images.resolve(name) is None]
         return self._report
+
+    def _has_other_tag(self, image_id: str, name: str) -> bool:
+        image = self._images.by_id(image_id)
+        tags = {text for text in (*image.tags, *image.variant_of) if "@" not in text}
+        by_id = _is_id_prefix(image_id, name)
+        return len(tags) > 1 if by_id else bool(tags - {references.parse(name).with_default_tag().familiar})
 
     def _variants(self, image_id: str, name: str) -> list[str]:
         """The other images that a name, or the names of an image, stand for."""
@@ -122,14 +130,15 @@ class Removal:
 
     def _delete(self, image_id: str) -> None:
         image = self._images.by_id(image_id)
-        self._report.append(Deleted(image_id))
+        sizes = self._images.layer_sizes(image)
+        self._report.append(Deleted(image_id, image))
         if self._in_use(image_id):
             self._images.hide(image_id)
             return
         gone = set(self._images.forget(image_id))
         for depth in range(len(image.diff_ids), 0, -1):
             if image.diff_ids[depth - 1] in gone:
-                self._report.append(Deleted(digests.chain_id(image.diff_ids[:depth])))
+                self._report.append(Deleted(digests.chain_id(image.diff_ids[:depth]), size=sizes[depth - 1]))
 
     def _refuse_locked(self, *image_ids: str) -> None:
         for image_id in filter(self._images.locks.has, image_ids):

@@ -61,7 +61,7 @@ async def images(request: Request, engine: "Engine") -> Response:
 
 
 def _refuse(request: Request, parameter: str, since: tuple[int, ...]) -> None:
-    """What is not built must not be passed over: a removal of one platform would remove all."""
+    """What is not built is not passed over."""
     if request.version >= since and request.query.string(parameter) not in ("", "0", "false"):
         raise NotSupported(f"the parameter {parameter} is not supported yet")
 
@@ -134,9 +134,10 @@ async def remove(request: Request, engine: "Engine") -> Response:
     query = request.query
     if not request["name"].strip():
         raise InvalidParameter("image name cannot be blank")
-    _refuse(request, "platforms", (1, 50))
+    given = query.all("platforms") if request.version >= (1, 50) else []
+    wanted = [platforms.parse(_platform(text)) for text in given]
     report = await engine.images.remove(
-        request["name"], force=query.boolean("force"), prune=not query.boolean("noprune")
+        request["name"], force=query.boolean("force"), prune=not query.boolean("noprune"), platforms=wanted
     )
     return responses.json(report)
 
