@@ -19,13 +19,25 @@ Unpack = Callable[..., Outcome]
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> Iterator[Images]:
+def layout(tmp_path: Path) -> Layout:
+    """A data root."""
+    made = Layout(tmp_path / "data")
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def records(layout: Layout) -> Iterator[Records]:
+    """Its records."""
+    made = Records.open(layout.records)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def images(records: Records, layout: Layout) -> Images:
     """An empty store of images."""
-    layout = Layout(tmp_path / "data")
-    layout.prepare()
-    records = Records.open(layout.records)
-    yield Images(records, layout)
-    records.close()
+    return Images(records, layout)
 
 
 def fingerprint(root: Path) -> dict[str, tuple[object, ...]]:

@@ -1,7 +1,8 @@
 """What work that was broken off will want again: layers and blobs by digest, durable, for a limited time.
 
-A lease goes in the same step in which the image is recorded, or it runs out; until then neither a restart nor a failure
-takes away what was finished. Pulls do not take one yet: they keep the parts of downloads, not finished layers.
+A pull takes a lease before its first download. The lease goes in the same step in which the image is recorded, or when
+the image turns out to be none, or it runs out; until then neither a restart nor a broken network takes away what was
+finished.
 """
 
 import threading
@@ -48,6 +49,13 @@ class Leases:
         gone = set(names)
         with self._lock:
             self._leases = {name: lease for name, lease in self._leases.items() if name not in gone}
+
+    def drop(self, name: str) -> None:
+        """End a lease of which nothing will come. It waits for the disk."""
+        changes = self.end(name)
+        if changes:
+            self._records.write(*changes).result()
+            self.forget([name])
 
     def expire(self, now: int | None = None) -> None:
         """End the leases that have run out; all of them when no time is given."""

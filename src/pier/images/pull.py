@@ -3,10 +3,12 @@
 *Theory of operation.* Addresses are tried in order: mirrors, the registry, and in clear only where it is listed. Each
 layer has one task (`layer_pull`), which downloads into a blob while a worker unpacks what has come. A layer counts
 when its blob has the manifest's digest and its tar the configuration's. Until the image is recorded its layers are
-held; if the pull fails the holds go, and what no image needs with them.
+held. What breaks off (a network that fails, a client or a daemon that goes) leaves its finished layers to a lease, for
+the pull that comes again; of what is refused nothing stays.
 """
 
 import asyncio
+import time
 
 from pier.images.image import Image
 from pier.images.images import Images
@@ -78,9 +80,14 @@ class _Pull:
         self._report(Progress(f"Pulling from {self._name.path}", id=self._name.tag or self._name.digest or ""))
         found = await Resolver(self._repository, self._name, self._platform).find(top)
         held: list[str] = []
+        await completed(self._take_lease, found)
         try:
             await self._layers(found, held)
             image, is_new = await completed(self._record, found)
+        except PierError as error:
+            if not isinstance(error, Unavailable):
+                await completed(self._images.leases.drop, found.document.digest)
+            raise
         finally:
             self._images.layers.release(held)
             await completed(self._images.collect, held)
@@ -88,6 +95,11 @@ class _Pull:
         what = "Downloaded newer image" if is_new else "Image is up to date"
         self._report(Progress(f"Status: {what} for {self._name.familiar}"))
         return image
+
+    def _take_lease(self, found: Found) -> None:
+        diff_ids = image_config.parse(found.config).diff_ids
+        if any(self._images.layers.get(diff_id) is None for diff_id in diff_ids):
+            self._images.leases.take(found.document.digest, diff_ids, time.time_ns())
 
     async def _layers(self, found: Found, held: list[str]) -> None:
         """Bring every layer here, each once; what is held so far stands in `held` whatever happens."""
@@ -113,6 +125,11 @@ class _Pull:
             names.append(Reference(self._name.domain, self._name.path, self._name.tag))
         before = self._images.resolve(names[-1])
         image, is_new = self._images.add(
-            found.config, names=names, manifest=found.document, target=found.top, between=found.between
+            found.config,
+            names=names,
+            manifest=found.document,
+            target=found.top,
+            between=found.between,
+            lease=found.document.digest,
         )
         return image, is_new or before != self._images.resolve(names[-1])
