@@ -12,18 +12,16 @@ from pier.images.feeding import Feed
 from pier.images.images import Images
 from pier.images.layers import Layer, Workspace
 from pier.images.progress import LayerProgress
+from pier.images.retries import pause_after, told
 from pier.images.threads import completed
 from pier.images.workers import Job, Outcome, Worker
 from pier.registry.client import Repository
-from pier.registry.failures import Busy, Refused
+from pier.registry.failures import Refused
 from pier.registry.registries import Registries
 from pier.spec import manifests
-from pier.spec.errors import InvalidParameter, NotFound, PierError, Unavailable
+from pier.spec.errors import InvalidParameter, NotFound, Unavailable
 from pier.spec.manifests import Descriptor
 from pier.store.blobs import BlobWriter
-
-_PAUSES = (0.2, 1.0, 2.0, 5.0)  # seconds before the second attempt, the third…
-_MAX_PAUSE = 30.0  # whatever a registry asks for
 
 
 class LayerPull:
@@ -98,10 +96,10 @@ class LayerPull:
             except (Unavailable, InvalidParameter) as error:
                 if isinstance(error, Refused) or attempt == self._registries.attempts:
                     raise
-                pause = _pause(attempt, error)
+                pause = pause_after(attempt, error)
             if writer.offset == 0:
                 await tree.renew()
-            self._turn.tell(f"Retrying in {max(1, round(pause))} second{'s' if pause > 1 else ''}")
+            self._turn.tell(told(pause))
             await asyncio.sleep(pause)
 
     def _not_there(self, error: NotFound) -> NotFound:
@@ -143,12 +141,6 @@ class LayerPull:
     def _adopt(self, workspace: Workspace, layer: Layer) -> None:
         self._images.layers.adopt(workspace, layer)
         self._held.append(layer.diff_id)
-
-
-def _pause(attempt: int, error: PierError) -> float:
-    """Seconds to wait after a failure: ours or, where the registry asks for more, its own, within reason."""
-    asked = error.after if isinstance(error, Busy) else 0.0
-    return max(_PAUSES[min(attempt, len(_PAUSES)) - 1], min(asked, _MAX_PAUSE))
 
 
 class _Tree:

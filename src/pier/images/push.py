@@ -19,6 +19,7 @@ from pier.images.layers import Layer
 from pier.images.progress import LayerProgress, Progress, Report
 from pier.images.push_plan import SENDABLE, Blob, Choice, Part
 from pier.images.recompress import recompress
+from pier.images.retries import pause_after, told
 from pier.images.threads import completed
 from pier.registry.registries import Endpoint, Registries
 from pier.registry.uploads import Uploads
@@ -30,7 +31,6 @@ from pier.spec.platforms import Platform
 from pier.spec.references import Reference
 
 _MAX_MOUNTS = 8
-_PAUSES = (0.2, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +140,11 @@ class _Push:
                 try:
                     await self._upload(blob, lines)
                     return
-                except Unavailable:
+                except Unavailable as error:
                     if attempt == self._pusher.registries.attempts:
                         raise
-                pause = _PAUSES[min(attempt, len(_PAUSES)) - 1]
-                lines.tell(f"Retrying in {max(1, round(pause))} second{'s' if pause > 1 else ''}")
+                    pause = pause_after(attempt, error)
+                lines.tell(told(pause))
                 await asyncio.sleep(pause)
 
     async def _upload(self, blob: Blob, lines: LayerProgress) -> None:

@@ -14,10 +14,10 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import msgspec
 
-from pier.registry import challenges
 from pier.registry.authorization import Authorization
-from pier.registry.bodies import proxy_for, read_at_most
+from pier.registry.bodies import read_at_most
 from pier.registry.failures import failure_of, unreachable
+from pier.registry.origin import Origin, challenge_of
 from pier.registry.registries import Endpoint, Registries
 from pier.spec import digests, manifests
 from pier.spec.credentials import Credentials
@@ -41,7 +41,6 @@ class Repository:
     ) -> None:
         self._endpoint = endpoint
         self._reference = reference
-        self._registries = registries
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=8),
             timeout=_TIMEOUT,
@@ -54,6 +53,7 @@ class Repository:
         # A mirror is not the registry that the user has an account with.
         own = None if endpoint.mirror else credentials
         self._authorization = Authorization(endpoint, reference.path, registries, own, self._session)
+        self._origin = Origin(endpoint, registries, self._authorization, self._session)
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,13 +126,13 @@ class Repository:
         error.
         """
         url = self._endpoint.base + path
-        response = await self._send(url, headers)
+        response = await self._origin.send("GET", url, headers)
         try:
             if response.status == 401:
-                challenge = challenges.choose(challenges.parse(response.headers.getall("WWW-Authenticate", [])))
+                challenge = challenge_of(response)
                 if challenge is not None and await self._authorization.answer(challenge):
                     response.release()
-                    response = await self._send(url, headers)
+                    response = await self._origin.send("GET", url, headers)
             response = await self._follow(response, headers)
             if response.status not in (200, 206):
                 raise await failure_of(response, self._reference)
@@ -145,36 +145,13 @@ class Repository:
             if response.status not in _REDIRECTS:
                 return response
             target = urljoin(str(response.url), response.headers.get("Location", ""))
-            self._check_redirect(target)
+            if not self._origin.may_lead_to(target):
+                parts = urlsplit(target)
+                raise Unavailable(f"{self._endpoint.host}: refused a redirect to {parts.scheme}://{parts.netloc}")
             response.release()
-            response = await self._send(target, headers)
+            response = await self._origin.send("GET", target, headers)
         response.close()
         raise Unavailable(f"{self._endpoint.host}: stopped after {_MAX_REDIRECTS} redirects")
-
-    def _check_redirect(self, target: str) -> None:
-        parts = urlsplit(target)
-        if parts.scheme not in ("https", self._endpoint.scheme) or not parts.hostname:
-            raise Unavailable(f"{self._endpoint.host}: refused a redirect to {parts.scheme}://{parts.netloc}")
-
-    async def _send(self, url: str, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        all_headers = dict(headers)
-        parts = urlsplit(url)
-        own_origin = f"{parts.scheme}://{parts.netloc}" == self._endpoint.base
-        if own_origin and self._authorization.header:
-            all_headers["Authorization"] = self._authorization.header
-        tls = self._endpoint.tls if own_origin else None
-        if tls is None and parts.scheme == "https":
-            tls = self._registries.tls(parts.netloc, verify=True)
-        try:
-            return await self._session.get(
-                url,
-                headers=all_headers,
-                allow_redirects=False,
-                ssl=tls or True,
-                proxy=proxy_for(parts.scheme, parts.netloc),
-            )
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise unreachable(url, error) from error
 
 
 class _Tags(msgspec.Struct):

@@ -43,8 +43,8 @@ async def failure_of(response: aiohttp.ClientResponse, reference: Reference) -> 
     """The error for a response that is not what was asked for."""
     code, message = await _read(response)
     text = f"{code.lower().replace('_', ' ')}: {message}" if code else f"unexpected status {response.status}"
-    if response.status == 429:
-        return _after(too_many_requests(message), response)
+    if response.status == 429 or response.status >= 500:
+        return _busy(response, message)
     if code == "DENIED" or (response.status in (401, 403) and reference.domain == "docker.io"):
         denied = message if code == "DENIED" and message else _DENIED
         return NotFound(
@@ -57,8 +57,6 @@ async def failure_of(response: aiohttp.ClientResponse, reference: Reference) -> 
         return NotFound(f"repository {reference.familiar_name} not found: {text}")
     if response.status == 404:
         return NotFound(f"manifest for {reference.familiar} not found: {text}")
-    if response.status >= 500:
-        return _after(Busy(f"received unexpected HTTP status: {response.status} {response.reason}"), response)
     return _refusal(response.status, text)
 
 
@@ -66,14 +64,12 @@ async def push_failure_of(response: aiohttp.ClientResponse) -> PierError:
     """The error for a push that is refused, in Docker's words."""
     code, message = await _read(response)
     text = f"{code.lower().replace('_', ' ')}: {message}" if code else f"unexpected status {response.status}"
-    if response.status == 429:
-        return too_many_requests(message)
+    if response.status == 429 or response.status >= 500:
+        return _busy(response, message)
     if response.status == 401:
         return Unauthorized(text if code else "unauthorized: authentication required")
     if response.status == 403 or code == "DENIED":
         return Forbidden(text if code else f"denied: {_DENIED}")
-    if response.status >= 500:
-        return Unavailable(f"received unexpected HTTP status: {response.status} {response.reason}")
     if response.status == 404:
         return NotFound(text)
     return _refusal(response.status, text)
@@ -84,8 +80,11 @@ def too_many_requests(message: str = "") -> TooManyRequests:
     return TooManyRequests(f"toomanyrequests: {message or 'too many requests'}")
 
 
-def _after(error: Busy, response: aiohttp.ClientResponse) -> Busy:
-    """The error with the `Retry-After` of the answer (RFC 9110, 10.2.3) where that is a number of seconds."""
+def _busy(response: aiohttp.ClientResponse, message: str) -> Busy:
+    """The error for a 429 or a 5xx, with its `Retry-After` (RFC 9110, 10.2.3) where that is a number of seconds."""
+    error = Busy(f"received unexpected HTTP status: {response.status} {response.reason}")
+    if response.status == 429:
+        error = too_many_requests(message)
     text = response.headers.get("Retry-After", "")
     if text.isascii() and text.isdigit():
         error.after = float(text[:6])

@@ -14,12 +14,11 @@ from typing import Self
 from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
-from yarl import URL
 
-from pier.registry import challenges
 from pier.registry.authorization import Authorization
-from pier.registry.bodies import proxy_for
-from pier.registry.failures import Refused, push_failure_of, unreachable
+from pier.registry.failures import Refused, push_failure_of
+from pier.registry.origin import Content as Body
+from pier.registry.origin import Origin, challenge_of
 from pier.registry.registries import Endpoint, Registries
 from pier.spec import digests
 from pier.spec.credentials import Credentials
@@ -56,7 +55,6 @@ class Uploads:
         mounts: Sequence[str] = (),
     ) -> None:
         self._endpoint = endpoint
-        self._registries = registries
         self.least_piece = 0
         self._blobs = f"{endpoint.base}/v2/{reference.path}/blobs/"
         self._manifests = f"{endpoint.base}/v2/{reference.path}/manifests/"
@@ -69,6 +67,7 @@ class Uploads:
         self._authorization = Authorization(
             endpoint, reference.path, registries, credentials, self._session, actions="pull,push", mounts=mounts
         )
+        self._origin = Origin(endpoint, registries, self._authorization, self._session)
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,8 +155,8 @@ class Uploads:
         return target
 
     def _check(self, target: str) -> None:
-        parts = urlsplit(target)
-        if parts.scheme not in ("https", self._endpoint.scheme) or not parts.hostname or len(target) > _MAX_LOCATION:
+        if not self._origin.may_lead_to(target) or len(target) > _MAX_LOCATION:
+            parts = urlsplit(target)
             raise Unavailable(f"{self._endpoint.host}: refused to upload to {parts.scheme}://{parts.netloc[:200]}")
 
     @contextlib.asynccontextmanager
@@ -167,57 +166,27 @@ class Uploads:
         url: str,
         headers: Mapping[str, str] | None = None,
         *,
-        content: Callable[[], AsyncIterator[bytes]] | bytes | None = None,
+        content: Body = None,
         accepted: Sequence[int],
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One request: answers a challenge once, follows redirects, turns a refusal into an error."""
-        response = await self._send(method, url, headers, content)
+        response = await self._origin.send(method, url, headers, content)
         try:
             if response.status == 401:
-                challenge = challenges.choose(challenges.parse(response.headers.getall("WWW-Authenticate", [])))
-                if challenge is not None and self._is_own(str(response.url)):
+                challenge = challenge_of(response)
+                if challenge is not None and self._origin.is_own(str(response.url)):
                     if not await self._authorization.answer(challenge):
                         raise Unauthorized("no basic auth credentials")
                     response.release()
-                    response = await self._send(method, url, headers, content)
+                    response = await self._origin.send(method, url, headers, content)
             for _ in range(_MAX_REDIRECTS):
                 if response.status not in _REDIRECTS:
                     break
                 target = self._location(response)
                 response.release()
-                response = await self._send(method, target, headers, content)
+                response = await self._origin.send(method, target, headers, content)
             if response.status not in accepted:
                 raise await push_failure_of(response)
             yield response
         finally:
             response.release()
-
-    def _is_own(self, url: str) -> bool:
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc}" == self._endpoint.base
-
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        content: Callable[[], AsyncIterator[bytes]] | bytes | None,
-    ) -> aiohttp.ClientResponse:
-        all_headers, parts, own = dict(headers or {}), urlsplit(url), self._is_own(url)
-        if own and self._authorization.header:
-            all_headers["Authorization"] = self._authorization.header
-        tls = self._endpoint.tls if own else None
-        if tls is None and parts.scheme == "https":
-            tls = self._registries.tls(parts.netloc, verify=True)
-        try:
-            return await self._session.request(
-                method,
-                URL(url, encoded=True),
-                headers=all_headers,
-                data=content() if callable(content) else content,
-                allow_redirects=False,
-                ssl=tls or True,
-                proxy=proxy_for(parts.scheme, parts.netloc),
-            )
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise unreachable(url, error, method) from error
