@@ -1,4 +1,4 @@
-"""What a pull that broke off leaves to the next: parts of downloads, finished layers, and nothing of what was refused."""
+"""What a pull that broke off leaves to the next: parts of downloads and finished layers; of what is refused, nothing."""
 
 import asyncio
 import gzip

@@ -7,7 +7,7 @@ Images that are here and whose manifest the target leads to are the name's varia
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -46,9 +46,9 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Index:
-    """Images by id, names by full name, documents by digest. Nothing in it is changed once it is made."""
-
-    __slots__ = ("documents", "images", "names", "tags", "variant_names")
+    """Images by id, names by full name, documents by digest. Nothing in it is changed once it is made; the names of an
+    image are gathered when somebody first asks, for a change makes indexes that nobody reads.
+    """
 
     def __init__(
         self, images: Mapping[str, ImageRecord], tags: Mapping[str, Name], documents: Mapping[str, Kept]
@@ -56,16 +56,24 @@ class Index:
         self.images = images
         self.tags = tags
         self.documents = documents
-        names: dict[str, list[Reference]] = {}
-        others: dict[str, list[Reference]] = {}
-        for text, name in sorted(tags.items()):
-            reference = parse_name(text)
-            names.setdefault(name.image, []).append(reference)
+
+    @cached_property
+    def names(self) -> Mapping[str, list[Reference]]:
+        """The names that resolve to an image, by its id, sorted."""
+        found: dict[str, list[Reference]] = {}
+        for text, name in sorted(self.tags.items()):
+            found.setdefault(name.image, []).append(parse_name(text))
+        return found
+
+    @cached_property
+    def variant_names(self) -> Mapping[str, list[Reference]]:
+        """The names of which an image is a variant without being what they resolve to, by its id, sorted."""
+        found: dict[str, list[Reference]] = {}
+        for text, name in sorted(self.tags.items()):
             for image_id in self.variants(name.target):
                 if image_id != name.image:
-                    others.setdefault(image_id, []).append(reference)
-        self.names = names
-        self.variant_names = others
+                    found.setdefault(image_id, []).append(parse_name(text))
+        return found
 
     @classmethod
     def read(
